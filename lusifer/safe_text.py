@@ -115,6 +115,6 @@ def to_safe_csv(frame: pd.DataFrame) -> str:
     held = frame.copy(deep=False)
     for place, kind in enumerate(frame.dtypes):
         if kind.kind not in "biufcmM":  # numbers, times and truth values hold no texts
-            held.isetitem(place, frame.iloc[:, place].astype(object).map(cell))
+            held.isetitem(place, [cell(value) for value in frame.iloc[:, place]])
     held.columns = list(map(held_text, frame.columns))  # type: ignore[assignment]
     return held.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)

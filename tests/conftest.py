@@ -29,6 +29,7 @@ _spec.loader.exec_module(_guard)  # from here on this process reaches loopback a
 
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LUSIFER_DATA", "LUSIFER_DB", "LUSIFER_PUBLIC"):
     os.environ.pop(name, None)
+os.environ["LUSIFER_AUTOMATIC"] = "0"  # pages compute by themselves only where a test is about that
 
 
 # A busy machine draws examples slowly; that says nothing about the code. The same examples every time: a change is

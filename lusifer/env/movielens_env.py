@@ -56,7 +56,8 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
     Observation (a Dict): ``taste`` (genres: shrunk stars above the user's mean), ``recent_items`` (rows of the newest
     ten items, the catalogue's size where there is none), ``recent_ratings`` (0 where there is none), ``step``,
     ``profile`` (32 numbers that stand for the profile's text). ``info`` holds user, item (−1 for a skip), rating (NaN
-    for a skip), expected, skipped, evolved, profile, explanation.
+    for a skip), its chance (a rating is drawn from the user's probabilities), expected, skipped, evolved, profile,
+    explanation.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012 - Gymnasium's own form
@@ -214,11 +215,14 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         chances = choice_model.choice_probabilities(np.nan_to_num(expected), level, known)
         index = int(np.searchsorted(np.cumsum(chances), self.np_random.random()))
         taken = int(shown[index]) if index < self.slate else None
-        rating: float | None = None
+        rating, chance = None, np.nan
         if taken is not None:
             level_index = int(np.searchsorted(np.cumsum(self._probabilities_of(taken)), self.np_random.random()))
-            rating = float(self.world.levels[min(level_index, len(self.world.levels) - 1)])
-        return self._finish_step(shown, taken, rating, expected, level)
+            level_index = min(level_index, len(self.world.levels) - 1)
+            rating = float(self.world.levels[level_index])
+            chance = float(self._probabilities_of(taken)[level_index])
+        observation, reward, ended, truncated, info = self._finish_step(shown, taken, rating, expected, level)
+        return observation, reward, ended, truncated, {**info, "chance": chance}
 
     def _finish_step(
         self,
@@ -239,6 +243,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         reason = self._reason(taken) if self.explain and taken is not None else ""
         if taken is None or rating is None:
             self._patience -= SKIP_COST
+            self._known[shown] = True  # declined: nobody changes their mind within an episode
         else:
             self._record_rating(taken, rating)
             self._patience = min(
@@ -345,7 +350,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         }
 
     def known(self) -> NDArray[np.bool_]:
-        """Which items this user has met: recommending one again is a skip."""
+        """Which items this user has rated, or declined in this episode: recommending one again is a skip."""
         return self._known.copy()
 
     def render(self) -> str | None:  # type: ignore[override]

@@ -4,14 +4,26 @@ import streamlit as st
 
 from lusifer.evaluation.experiments import EXPERIMENTS
 from lusifer.ui import session_keys, state
-from lusifer.ui.components import run_picker
-from lusifer.ui.pages.experiments import experiment_view, population_section
+from lusifer.ui.components import job_panel, run_picker
+from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.pages.experiments import experiment_view, gallery, population_section
 
 ctx, store = state.current_context(), state.open_store()
 new_run = session_keys.new_result("experiment")
 
 st.title("Experiments", icon=":material/experiment:")
 st.caption("Open questions about simulated users, each answered by a reproducible experiment.")
+
+live = state.live_context(ctx)
+newest = gallery.newest_runs(ctx, store)
+job = gallery.automatic_job(live, store, newest)
+computing = job is not None and job.active
+if job is not None and computing:
+    st.caption("What was not run yet is computed with the built-in. It costs nothing and is kept.")
+    job_panel.show_progress(job.id)
+elif job is not None and job.state in {"failed", "cancelled"}:
+    st.warning(escape_markdown(job.error), icon=":material/error:")
+gallery.show_gallery(newest, computing)
 
 if session_keys.EXPERIMENT not in st.session_state and st.query_params.get(session_keys.EXPERIMENT) in EXPERIMENTS:
     st.session_state[session_keys.EXPERIMENT] = st.query_params[session_keys.EXPERIMENT]
@@ -28,23 +40,20 @@ name = st.pills(
 st.query_params[session_keys.EXPERIMENT] = name
 st.subheader(EXPERIMENTS[name].question)
 
-live = state.live_context(ctx)
-
-experiment_view.show_form(live, store, name, new_run)
 runs_of_experiment = experiment_view.finished_experiments(ctx, store, name)
 if new_run.get() not in {None, *(r["id"] for r in runs_of_experiment)}:  # all were run: the newest of each is shown
     new_run.pop()
     for other in EXPERIMENTS:
         st.session_state.pop(session_keys.experiment_run(other), None)
     st.query_params[session_keys.RUN] = runs_of_experiment[0]["id"] if runs_of_experiment else ""
-if not runs_of_experiment:
-    st.info(
-        "This experiment has not been run on this split yet. Press Run above; with the built-in it takes seconds "
-        "(cold start, which fits every baseline, about a minute and a half).",
-        icon=":material/experiment:",
-    )
-else:
+if runs_of_experiment:
     experiment_view.show_result(
         run_picker.pick_run(runs_of_experiment, session_keys.experiment_run(name), session_keys.RUN, new_run)
     )
+elif computing:
+    st.caption(":material/hourglass_top: This experiment is being computed.")
+else:
+    st.info("This experiment has not been run on this split yet. Press Run below.", icon=":material/experiment:")
+with st.expander("New run", icon=":material/add_circle:", expanded=not runs_of_experiment and not computing):
+    experiment_view.show_form(live, store, name, new_run)
 population_section.show_population(ctx, store)

@@ -46,10 +46,11 @@ if len(steps) < total_steps:
 if not steps:
     st.stop()
 
+results = st.container()  # the result stands first; what is rated is chosen below it
 ids = item_chooser.choose_items(ctx, user)
 if not ids:
-    st.info(
-        with_item_noun("Choose at least one movie above: search, or press one of the buttons."),
+    results.info(
+        with_item_noun("Choose at least one movie below: search, or press one of the buttons."),
         icon=":material/view_list:",
     )
     st.stop()
@@ -65,37 +66,38 @@ def _label() -> str:
     return f"{text} ({format_cost(estimate_rating(ctx.user_model(), store, context, data.items_of(ids)))})"
 
 
-if ctx.is_free:
-    try:
-        ratings = rating_results.rate_in_batches(Job(key, "Rating"), ctx, spec, upto, ids, store, evidence)
-    except LusiferError as error:
-        state.show_error(error)
-        st.stop()
-else:
-    job = job_panel.offer_job(
-        key,
-        "Rating",
-        lambda j: rating_results.rate_in_batches(j, ctx, spec, upto, ids, store, evidence),
-        _label,
-        store=store,
-        again=True,
-        icon=":material/auto_awesome:",
-        type="primary",
-    )
-    if job is None:
-        if state.get_jobs().get(key) is None:
-            st.caption("Nothing is predicted until you press the button.")
-        st.stop()
-    ratings = job.result
+with results:
+    if ctx.is_free:
+        try:
+            ratings = rating_results.rate_in_batches(Job(key, "Rating"), ctx, spec, upto, ids, store, evidence)
+        except LusiferError as error:
+            state.show_error(error)
+            st.stop()
+    else:
+        job = job_panel.offer_job(
+            key,
+            "Rating",
+            lambda j: rating_results.rate_in_batches(j, ctx, spec, upto, ids, store, evidence),
+            _label,
+            store=store,
+            again=True,
+            icon=":material/auto_awesome:",
+            type="primary",
+        )
+        if job is None:
+            if state.get_jobs().get(key) is None:
+                st.caption("Nothing is predicted until you press the button.")
+            st.stop()
+        ratings = job.result
 
-rows = rating_results.rating_table(ctx, user, ratings)
-learned = calibration_view.learn_calibration(ctx)
-corrected = calibration_view.calibrated_table(ctx, user, upto, ratings, *learned) if learned else None
-if corrected is not None and len(corrected):
-    rows.insert(5, "calibrated", rows["item_id"].map(corrected["calibrated"]))
-rating_results.show_results(ctx, rows)
-if corrected is not None and len(corrected):
-    calibration_view.show_breakdown(ctx, corrected, *learned)
-rating_results.show_reasons(rows)
-downloaded = rows.drop(columns="poster").assign(item_id=[data.item_label(i) for i in rows["item_id"]])
-downloads.show_csv_button("Download as CSV", downloaded, f"user-{data.user_label(user)}-ratings.csv")
+    rows = rating_results.rating_table(ctx, user, ratings)
+    learned = calibration_view.learn_calibration(ctx)
+    corrected = calibration_view.calibrated_table(ctx, user, upto, ratings, *learned) if learned else None
+    if corrected is not None and len(corrected):
+        rows.insert(7, "calibrated", rows["item_id"].map(corrected["calibrated"]))
+    rating_results.show_results(ctx, rows)
+    if corrected is not None and len(corrected):
+        calibration_view.show_breakdown(ctx, corrected, *learned)
+    rating_results.show_reasons(rows)
+    downloaded = rows.drop(columns="poster").assign(item_id=[data.item_label(i) for i in rows["item_id"]])
+    downloads.show_csv_button("Download as CSV", downloaded, f"user-{data.user_label(user)}-ratings.csv")

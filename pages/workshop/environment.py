@@ -4,10 +4,12 @@ import streamlit as st
 
 from lusifer.runs.kinds import AGENT_PLAY
 from lusifer.ui import session_keys, state
-from lusifer.ui.components import run_picker, trust_card
+from lusifer.ui.components import job_panel, run_picker, trust_card
+from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.environment import agent_form, environment_view
 
 ctx, store = state.current_context(), state.open_store()
+RUN_LIST, new_run = "play-run", session_keys.new_result("play")
 
 st.title("Environment", icon=":material/sports_esports:")
 st.caption(
@@ -15,18 +17,20 @@ st.caption(
     "learns their preferences?"
 )
 live = state.live_context(ctx)
-options = agent_form.show_form(live, store)
 runs = run_picker.finished_runs(ctx, store, AGENT_PLAY)
-if not runs:
-    st.info(
-        "No run on this split yet. Choose agents above and press Run.",
-        icon=":material/sports_esports:",
-    )
-else:
-    environment_view.show_result(
-        run_picker.pick_run(runs, "play-run", session_keys.RUN, session_keys.new_result("play"))
-    )
-
-agent_form.show_episode(live, options)
+job = None if runs else agent_form.automatic_job(live, store)
+if job is not None and job.active:
+    st.caption("Four agents learn from users that the built-in simulates. It costs nothing and is kept.")
+    job_panel.show_progress(job.id)
+elif job is not None and job.state in {"failed", "cancelled"}:
+    st.warning(escape_markdown(job.error), icon=":material/error:")
+if runs:
+    environment_view.show_result(run_picker.chosen_run(runs, RUN_LIST, session_keys.RUN, new_run))
+    run_picker.pick_run(runs, RUN_LIST, session_keys.RUN, new_run)
+elif job is None or not job.active:
+    st.info("No run on this split yet. Choose agents below and press Run.", icon=":material/sports_esports:")
+agent_form.show_episode(live, store)
+options = agent_form.show_form(live, store, expanded=not runs and (job is None or not job.active))
+agent_form.show_episode_form(live, options)
 agent_form.show_ranking_check(live, store)
 trust_card.show_trust_card(ctx, store)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lusifer.evaluation.trust.card import TrustCard, TrustLine, Verdict, build_trust_card
+from lusifer.evaluation.trust.card import TrustCard, TrustLine, Verdict, build_trust_card, short_title
 from lusifer.evaluation.trust.measurements import AGREEMENT, COMPARISON, EXPERIMENT, FIDELITY, RANKING, price_a_user
 from lusifer.evaluation.trust.rules import RULES, USES
 
@@ -19,4 +19,5 @@ __all__ = [
     "Verdict",
     "build_trust_card",
     "price_a_user",
+    "short_title",
 ]

@@ -59,11 +59,18 @@ class TrustLine:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a model is fit for a use, and why."""
+    """Whether a model is fit for a use, and why.
+
+    Attributes:
+        failed: keys of the lines that do not meet their rule.
+        missing: keys of the lines that are required and were not measured, or on too few users.
+    """
 
     use: str
     fit: bool
     because: str
+    failed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,14 +174,17 @@ def _verdict(use: str, asked: Sequence[TrustLine]) -> Verdict:
     unknown = [x for x in asked if x.passes is None and x.value is None]
     parts = []
     if failed:
-        parts.append("not met: " + "; ".join(f"{_short(x)} is {x.text}, required: {x.rule}" for x in failed))
+        parts.append("not met: " + "; ".join(f"{short_title(x)} is {x.text}, required: {x.rule}" for x in failed))
     if few:
-        parts.append("too few users for an interval: " + ", ".join(_short(x) for x in few))
+        parts.append("too few users for an interval: " + ", ".join(short_title(x) for x in few))
     if unknown:
-        parts.append("not measured: " + "; ".join(f"{_short(x)} (by {x.how})" for x in unknown))
+        parts.append("not measured: " + "; ".join(f"{short_title(x)} (by {x.how})" for x in unknown))
     if not parts:
-        parts.append("all requirements are met: " + ", ".join(_short(x) for x in asked))
-    return Verdict(use, not (failed or few or unknown), "; ".join(parts) + ".")
+        parts.append("all requirements are met: " + ", ".join(short_title(x) for x in asked))
+    missing = tuple(x.key for x in (*few, *unknown))
+    return Verdict(
+        use, not (failed or missing), "; ".join(parts) + ".", failed=tuple(x.key for x in failed), missing=missing
+    )
 
 
 SHORT = {
@@ -187,5 +197,6 @@ SHORT = {
 """What a line is called in a verdict, where its title's beginning does not say it."""
 
 
-def _short(line: TrustLine) -> str:
+def short_title(line: TrustLine) -> str:
+    """What a line is called in a sentence."""
     return SHORT.get(line.key) or line.title.split(" (")[0].split(":")[0].lower()

@@ -18,12 +18,19 @@ from lusifer.ui.session_keys import Slot
 def show_progress(key: str, show_parts: Callable[[Mapping[str, Mapping[str, float]]], None] | None = None) -> None:
     """A job's progress, rate, time left and cancel button; reruns the page when it ends.
 
-    ``show_parts`` draws what is ready of its result.
+    It also runs the page again when the job goes on to its next run, so that the one before is shown. ``show_parts``
+    draws what is ready of its result.
     """
     job = state.get_jobs().get(key)
     if job is None or not job.active:
         st.rerun()
         return
+    drawn = Slot(f"_run-of-{key}", "")
+    if drawn.get() != job.run:
+        first = not drawn.get()
+        drawn.set(job.run)
+        if not first:
+            st.rerun()
     share = job.share
     text = escape_markdown(job.message or job.title)
     if share is not None and job.seconds_left is not None and job.seconds > 2:

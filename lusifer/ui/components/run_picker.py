@@ -25,6 +25,15 @@ def run_titles(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
     return {r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']} · {r['id'][-4:]}" for r in runs}
 
 
+def chosen_run(runs: Sequence[dict[str, Any]], key: str, parameter: str, slot: Slot[Any]) -> dict[str, Any]:
+    """The result that is shown where its list stands below it: a new one, else the link's, else the list's choice."""
+    ids = [r["id"] for r in runs]
+    requested = slot.get()
+    if requested is None:
+        requested = st.session_state.get(key, st.query_params.get(parameter))
+    return next((r for r in runs if r["id"] == requested), runs[0]) if ids else {}
+
+
 def pick_run(
     runs: Sequence[dict[str, Any]],
     key: str,

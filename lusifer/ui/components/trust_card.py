@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import streamlit as st
 
@@ -10,7 +12,8 @@ from lusifer.evaluation import trust
 from lusifer.evaluation.trust import TrustCard, TrustLine
 from lusifer.simulator import label
 from lusifer.store import Store
-from lusifer.ui import state
+from lusifer.ui import page_registry, state
+from lusifer.ui.components import user_picker
 from lusifer.ui.components.downloads import show_json_button
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
@@ -39,7 +42,7 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
         for verdict in card_data.verdicts:
             with st.container(border=True):
                 st.markdown(f"**Fit for {verdict.use}** {_verdict_badge(verdict)}")
-                st.caption(escape_markdown(verdict.because[:1].upper() + verdict.because[1:]))
+                _show_reasons(verdict, {line.key: line for line in card_data.lines})
     with st.expander("Every measure, its rule and its run", icon=":material/rule:"):
         st.dataframe(
             card_table(card_data),
@@ -60,10 +63,46 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
         show_json_button("Card as JSON", card_data.to_json(), "trust-card.json")
 
 
+MEASURED_ON = {
+    "over_bias": "accuracy",
+    "over_fm": "accuracy",
+    "faithfulness": "accuracy",
+    "missing": "accuracy",
+    "ranking": "accuracy",
+    "ranking_gap": "accuracy",
+    "price": "accuracy",
+    "histogram": "realism",
+    "auc": "realism",
+    "agreement": "environment",
+    "agreement_same": "environment",
+    "recited": "experiments",
+    "masked": "experiments",
+    "drift": "experiments",
+    "spread_kept": "experiments",
+    "repeat": "experiments",
+}
+"""The page on which each line is measured."""
+
+
+def _show_reasons(verdict: trust.Verdict, lines: Mapping[str, TrustLine]) -> None:
+    """Why a use is granted, refused or open, and where the pages are that measure what is missing."""
+    if verdict.fit or verdict.failed:
+        st.caption(escape_markdown(verdict.because[:1].upper() + verdict.because[1:]))
+    if not verdict.missing:
+        return
+    names = [trust.short_title(lines[key]) for key in verdict.missing]
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    st.caption(f"Still to be measured: {escape_markdown(', '.join(names[:2]) + more)}.")
+    pages = dict.fromkeys(page for key in verdict.missing if (page := MEASURED_ON.get(key)))
+    for page in pages:
+        title = page_registry.page_specs()[page].title
+        page_registry.show_page_link(page, f"Measure on {title}", user_picker.link_parameters())
+
+
 def _verdict_badge(verdict: trust.Verdict) -> str:
     if verdict.fit:
         return ":green-badge[:material/check: Yes]"
-    if verdict.because.startswith("not measured"):  # nothing speaks against it so far
+    if not verdict.failed:  # nothing speaks against it so far
         return ":gray-badge[:material/question_mark: Not measured yet]"
     return ":red-badge[:material/close: No]"
 

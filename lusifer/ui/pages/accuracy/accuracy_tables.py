@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -54,7 +54,7 @@ REFERENCES = ("bias", "collaborative")
 """Columns of the differences in RMSE: to the user and item bias, and to the best collaborative filtering."""
 
 
-def best_collaborative(values: dict[str, dict[str, float]]) -> str:
+def best_collaborative(values: Mapping[str, Mapping[Any, Any]]) -> str:
     """The collaborative filtering with the lowest RMSE; empty where none was compared."""
     names = [n for n in values if GROUPS.get(n) == "Collaborative filtering" and n != "bias"]
     return min(names, key=lambda n: values[n]["rmse"], default="")
@@ -129,7 +129,7 @@ def metric_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{title: frame[column] for column, title in METRIC_TITLES.items()}, group=frame["group"])
 
 
-def format_interval(row: pd.Series, column: str, sign: str = "") -> str:
+def format_interval(row: Mapping[Any, Any] | pd.Series, column: str, sign: str = "") -> str:
     """``0.91 to 0.95``; a dash where there is none."""
     low, high = row[f"{column}_low"], row[f"{column}_high"]
     return f"{low:{sign}.3f} to {high:{sign}.3f}" if math.isfinite(low) and math.isfinite(high) else "–"
@@ -140,8 +140,8 @@ def verdict_sentence(frame: pd.DataFrame) -> str:
 
     ``frame`` is the leaderboard, the lowest RMSE first, with the differences of `compute_differences`.
     """
-    rows = frame.set_index("name")
-    best = next((n for n in BEST_INFORMED if n in rows.index), "")
+    rows: dict[str, Mapping[Any, Any]] = {str(row["name"]): row for row in frame.to_dict("records")}
+    best = next((n for n in BEST_INFORMED if n in rows), "")
     if not best:
         return ""
     lead = {
@@ -149,21 +149,18 @@ def verdict_sentence(frame: pd.DataFrame) -> str:
         WITH_EVIDENCE: "told what others gave and calibrated",
         CALIBRATED: "calibrated",
     }.get(best, "alone")
-    found = rows.loc[best]
-    collaborative = best_collaborative({name: {"rmse": rmse} for name, rmse in rows["rmse"].items()})
+    found = rows[best]
     parts = []
-    for column, name in (("collaborative", collaborative), ("bias", "bias")):
-        if name in rows.index and math.isfinite(found[column]):
-            title = short_title(name)
+    for column, name in (("collaborative", best_collaborative(rows)), ("bias", "bias")):
+        if name in rows and math.isfinite(found[column]):
+            title = short_title(name) if column == "collaborative" else "user + item bias"
             title = title[0].lower() + title[1:] if title[1:2].islower() else title
-            title = (
-                f"{title}, the best collaborative filtering here" if column == "collaborative" else "user + item bias"
-            )
+            title += ", the best collaborative filtering here" if column == "collaborative" else ""
             parts.append(f"{_compare_words(found, column)} {title} ({_difference_words(found, column)})")
     return f"The simulator, {lead}, has {' and '.join(parts)}." if parts else ""
 
 
-def _compare_words(row: pd.Series, column: str) -> str:
+def _compare_words(row: Mapping[Any, Any], column: str) -> str:
     low, high = row[f"{column}_low"], row[f"{column}_high"]
     if high < 0:
         return "a lower error than"
@@ -172,7 +169,7 @@ def _compare_words(row: pd.Series, column: str) -> str:
     return "no significantly different error from"
 
 
-def _difference_words(row: pd.Series, column: str) -> str:
+def _difference_words(row: Mapping[Any, Any], column: str) -> str:
     interval = format_interval(row, column, "+")
     return f"{row[column]:+.3f} stars RMSE" + (f", {interval}" if interval != "–" else "")
 

@@ -17,26 +17,52 @@ from lusifer.env.recorded_agents import (
 )
 from lusifer.env.rewards import REWARDS
 from lusifer.errors import LusiferError
+from lusifer.jobs import Job
 from lusifer.runs.kinds import AGENT_RANKING
 from lusifer.simulator import BUILTIN, label
 from lusifer.store import Store
 from lusifer.ui import job_context, session_keys, state
-from lusifer.ui.components import job_panel, run_picker
-from lusifer.ui.formatting import format_cost, format_duration
+from lusifer.ui.components import automatic_work, job_panel, run_picker
+from lusifer.ui.formatting import escape_markdown, format_cost
 from lusifer.ui.pages.environment.environment_view import (
     DEFAULT_AGENTS,
     REWARD_TITLES,
-    estimate_seconds,
     play_episode,
     show_agreement,
     show_transcript,
 )
 from lusifer.ui.state import PageContext
 
+EPISODE_AGENT = "bias"
+"""The agent whose episode is shown first."""
 
-def show_form(ctx: PageContext, store: Store | None) -> dict[str, Any]:
+
+def automatic_job(ctx: PageContext, store: Store | None) -> Job | None:
+    """The run that the page makes by itself: the usual agents with users that the built-in simulates."""
+    config = job_context.build_model_config(ctx.without_evidence())
+    spec = AgentPlaySpec(tuple(DEFAULT_AGENTS), steps=1000, seeds=5)
+    key = f"environment:{ctx.dataset.hash[:8]}:{ctx.split.id}:{ctx.model}:automatic"
+
+    def work(job: Job) -> str:
+        return run_agent_play(job_context.build_run_context(ctx, store, job), config, spec, on_start=job.follow_run).id
+
+    return automatic_work.start_missing(ctx, store, key, "Environment", work)
+
+
+def automatic_episode(ctx: PageContext, store: Store | None) -> Job | None:
+    """The episode that the page plays by itself until a person asks for another one."""
+    key = f"episode:{ctx.dataset.hash[:8]}:{ctx.split.id}:automatic"
+
+    def work(job: Job) -> list[dict[str, Any]]:
+        world = get_world(ctx.dataset, ctx.split)
+        return play_episode(world, EPISODE_AGENT, None, 0, {"length": 20})
+
+    return automatic_work.start_missing(ctx, store, key, "Episode", work)
+
+
+def show_form(ctx: PageContext, store: Store | None, expanded: bool) -> dict[str, Any]:
     """The settings of a run and the button that starts it; the options of the environment."""
-    with st.container(border=True):
+    with st.expander("New run", icon=":material/add_circle:", expanded=expanded):
         player_ctx = ctx
         if ctx.prompt_set.evidence and not ctx.builtin:
             player_ctx = replace(ctx, model=BUILTIN, evidence=False)
@@ -112,8 +138,7 @@ def show_form(ctx: PageContext, store: Store | None) -> dict[str, Any]:
         config = job_context.build_model_config(player_ctx.without_evidence())
         key = ctx.job_key("play")
         if job_panel.job_ended(key, session_keys.new_result("play")):
-            seconds = estimate_seconds(list(names or []), int(steps), int(seeds))
-            tag = f"about {format_duration(seconds)}, costs nothing"
+            tag = "costs nothing"
             if not player_ctx.builtin:
                 try:
                     with st.spinner("Counting calls …"):
@@ -137,16 +162,34 @@ def show_form(ctx: PageContext, store: Store | None) -> dict[str, Any]:
     return spec.rules
 
 
-def show_episode(ctx: PageContext, options: dict[str, Any]) -> None:
-    """One episode of an agent as a transcript, played when it is asked for."""
-    st.subheader("Episode transcript", icon=":material/forum:")
+def show_episode(ctx: PageContext, store: Store | None) -> None:
+    """One episode of an agent, turn by turn: the one that a person asked for, else the page's own."""
+    st.subheader("An episode, turn by turn", icon=":material/forum:")
+    shown_dataset, shown_episode = session_keys.EPISODE.get()
+    if shown_dataset == ctx.dataset.hash:
+        show_transcript(ctx.dataset, shown_episode)
+        return
+    job = automatic_episode(ctx, store)
+    if job is None:
+        st.caption("Choose an agent and a user below, and play an episode.")
+    elif job.active:
+        st.caption("Building the environment and playing an episode.")
+        job_panel.show_progress(job.id)
+    elif job.state == "done":
+        show_transcript(ctx.dataset, job.result)
+    else:
+        st.warning(escape_markdown(job.error), icon=":material/error:")
+
+
+def show_episode_form(ctx: PageContext, options: dict[str, Any]) -> None:
+    """Which episode is played instead."""
     if not ctx.builtin:
         st.caption("The built-in simulates the user here, whatever model is chosen.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
             "Agent",
             list(agents.AGENT_TITLES),
-            index=list(agents.AGENT_TITLES).index("bias"),
+            index=list(agents.AGENT_TITLES).index(EPISODE_AGENT),
             key="talk-agent",
             format_func=agents.AGENT_TITLES.__getitem__,
             width=220,
@@ -155,7 +198,7 @@ def show_episode(ctx: PageContext, options: dict[str, Any]) -> None:
             "User ID (blank = random)", min_value=0, value=None, key="talk-user", width=170, placeholder="drawn"
         )
         seed = st.number_input("Seed", 0, 10**6, 0, key="talk-seed", width=110)
-        go = st.button("Show an episode", icon=":material/forum:")
+        go = st.button("Play this episode", icon=":material/forum:")
     if go:
         try:
             with st.spinner("Building the environment …"):
@@ -163,12 +206,11 @@ def show_episode(ctx: PageContext, options: dict[str, Any]) -> None:
             talk = play_episode(
                 world, name, int(user_id) if user_id is not None else None, int(seed), {**options, "length": 20}
             )
-            session_keys.EPISODE.set((ctx.dataset.hash, talk))
         except LusiferError as error:
             state.show_error(error)
-    shown_dataset, shown_episode = session_keys.EPISODE.get()
-    if shown_dataset == ctx.dataset.hash:
-        show_transcript(ctx.dataset, shown_episode)
+            return
+        session_keys.EPISODE.set((ctx.dataset.hash, talk))
+        st.rerun()
 
 
 def show_ranking_check(ctx: PageContext, store: Store | None) -> None:
@@ -180,8 +222,11 @@ def show_ranking_check(ctx: PageContext, store: Store | None) -> None:
         "data) and two simple ones are scored in both. The built-in simulates the users."
     )
     checking = ctx.job_key("agree")
+    checks = run_picker.finished_runs(ctx, store, AGENT_RANKING)
+    if checks:
+        show_agreement(checks[0])
     if job_panel.job_ended(checking) and st.button(
-        "Check (about a minute, costs nothing)", icon=":material/fact_check:"
+        "Check again (costs nothing)" if checks else "Check (costs nothing)", icon=":material/fact_check:"
     ):
         state.get_jobs().start(
             checking,
@@ -190,8 +235,3 @@ def show_ranking_check(ctx: PageContext, store: Store | None) -> None:
             store=store,
         )
         st.rerun()
-    checks = run_picker.finished_runs(ctx, store, AGENT_RANKING)
-    if checks:
-        show_agreement(checks[0])
-    else:
-        st.info("Not measured on this split yet.", icon=":material/fact_check:")

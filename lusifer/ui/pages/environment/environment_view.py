@@ -24,14 +24,6 @@ REWARD_TITLES = {
     "click": "1 for every accepted item",
     "diversity": "the rating, minus a penalty for repetition",
 }
-STEPS_PER_SECOND = {"random": 2200, "popularity": 2200, "linucb": 700, "thompson": 500}
-"""Rough rates for the estimate before a run, by agent; others about as fast as a fitted baseline."""
-DEFAULT_STEPS_PER_SECOND = 1500
-
-
-def estimate_seconds(names: list[str], steps: int, seeds: int) -> float:
-    """About how long a run takes."""
-    return sum(steps * seeds / STEPS_PER_SECOND.get(n, DEFAULT_STEPS_PER_SECOND) + 8 * (n == "fm") for n in names)
 
 
 def show_agreement(run: dict[str, Any]) -> None:
@@ -155,7 +147,11 @@ def show_transcript(data: Dataset, talk: list[dict[str, Any]], limit: int = 40) 
             else:
                 title = data.item(turn["item_id"]).title
                 which = f"{escape_markdown(title)}: " if len(titles) > 1 else ""
-                st.markdown(f"{which}**{turn['rating']:g}** :small[{escape_markdown(turn.get('reason', ''))}]")
+                drawn = f"drawn with a chance of {turn['chance']:.0%}; expected {turn['expected']:.1f}"
+                st.markdown(
+                    f"{which}**{turn['rating']:g}** :small[({drawn})]  \n"
+                    f":small[{escape_markdown(turn.get('reason', ''))}]"
+                )
             if turn["evolved"]:
                 st.markdown(f":blue-badge[:material/edit: Profile updated] {escape_markdown(turn['explanation'])}")
     if talk[-1].get("terminated"):

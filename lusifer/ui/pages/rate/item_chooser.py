@@ -21,8 +21,8 @@ def choose_items(ctx: PageContext, user: int) -> list[int]:
         st.session_state[session_keys.RATED_ITEMS] = item_picker.held_out_items(ctx, user)[:20]
         session_keys.RATED_FOR.set(rated_for)
 
-    with st.container(border=True):
-        st.subheader(with_item_noun("Choose movies"), icon=":material/view_list:")
+    nothing_chosen = not st.session_state.get(session_keys.RATED_ITEMS)
+    with st.expander(with_item_noun("Choose movies"), icon=":material/view_list:", expanded=nothing_chosen):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             text = st.text_input(
                 "Search titles",

@@ -8,13 +8,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lusifer import baselines
+from lusifer.baselines.predictor import Predictor
 from lusifer.charts import rating_charts
+from lusifer.datasets import RatingScale
+from lusifer.datasets.splits import Split
 from lusifer.evaluation import scores
 from lusifer.jobs import Job
 from lusifer.simulator import EvolutionSpec, SimulatedRating, Step, rate_items
 from lusifer.simulator.community import Community
 from lusifer.simulator.types import Context
 from lusifer.store import Store
+from lusifer.ui.caching import HASHES
 from lusifer.ui.components.posters import poster_url
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
@@ -57,6 +62,8 @@ def add_evidence(ctx: PageContext, context: Context, ids: Sequence[int]) -> Cont
 def rating_table(ctx: PageContext, user: int, ratings: Sequence[SimulatedRating]) -> pd.DataFrame:
     """One row a movie: what was simulated, why, and the true rating with the part it is from."""
     data = ctx.dataset
+    bias = _fit_bias(ctx.split, data.scale).predict(np.full(len(ratings), user), np.array([r.item_id for r in ratings]))
+    bias_of = dict(zip([r.item_id for r in ratings], data.scale.clip(bias).tolist(), strict=True))
     true: dict[int, tuple[float, str]] = {}
     for part, table in (("training", ctx.split.train), ("test", ctx.split.test)):
         user_ratings = table.of_user(user)
@@ -71,17 +78,25 @@ def rating_table(ctx: PageContext, user: int, ratings: Sequence[SimulatedRating]
                 "item_id": r.item_id,
                 "poster": poster_url(data.item(r.item_id)),
                 "title": data.item(r.item_id).title,
-                "rating": r.rating,
-                "expected": expected,
-                "spread": r.std,
                 "true": value,
-                "part": part,
+                "expected": expected,
                 "off": expected - value,
+                "bias": bias_of[r.item_id],
+                "rating": r.rating,
+                "spread": r.std,
+                "part": part,
                 "reason": r.reason or r.failure,
                 "how": EXPECTATION_SOURCES.get(r.how, ""),
             }
         )
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    return frame.reindex(frame["off"].abs().sort_values(ascending=False, kind="stable", na_position="last").index)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=HASHES)
+def _fit_bias(split: Split, _scale: RatingScale) -> Predictor:
+    """The user and item bias, the reference beside every prediction."""
+    return baselines.create("bias").fit(split.train, _scale)
 
 
 def informative_columns(rows: pd.DataFrame, builtin: bool) -> pd.DataFrame:
@@ -91,14 +106,15 @@ def informative_columns(rows: pd.DataFrame, builtin: bool) -> pd.DataFrame:
 
 
 def error_summary(rows: pd.DataFrame) -> dict[str, float] | None:
-    """RMSE, MAE and Pearson over the held-out movies with an answer; ``None`` without any.
+    """RMSE, MAE and Pearson over the held-out movies with an answer, and the RMSE of the bias; ``None`` without any.
 
     Movies of the training part do not count: the simulator has read their ratings.
     """
     fit = rows[(rows["part"] == "test") & rows["expected"].notna()]
     if fit.empty:
         return None
-    return {"n": float(len(fit)), **scores(fit["expected"], fit["true"])}
+    reference = scores(fit["bias"], fit["true"])["rmse"]
+    return {"n": float(len(fit)), "bias": reference, **scores(fit["expected"], fit["true"])}
 
 
 def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
@@ -108,7 +124,14 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
     if total:
         with st.grid(4, min_column_width=140):
             st.metric(with_item_noun("Test movies"), f"{total['n']:.0f}")
-            st.metric("RMSE", f"{total['rmse']:.2f}", help="Root mean squared error; lower is better.")
+            st.metric(
+                "RMSE of the model alone",
+                f"{total['rmse']:.2f}",
+                f"{total['rmse'] - total['bias']:+.2f} vs. user + item bias",
+                delta_color="inverse",
+                help=f"Root mean squared error; lower is better. User + item bias on the same ratings: "
+                f"{total['bias']:.2f}.",
+            )
             st.metric("MAE", f"{total['mae']:.2f}", help="Mean absolute error; lower is better.")
             st.metric(
                 "Pearson",
@@ -140,20 +163,27 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
                     "Std", format="%.2f", width="small", help="Standard deviation of the predicted rating."
                 ),
                 "how": st.column_config.TextColumn("Expected from", help="How the expected rating was computed."),
-                "title": st.column_config.TextColumn(with_item_noun("Movie"), pinned=True, width="medium"),
-                "rating": st.column_config.NumberColumn("Rating", format="%.3g", width="small"),
-                "expected": st.column_config.NumberColumn("Expected", format="%.2f", width="small"),
+                "title": st.column_config.TextColumn(with_item_noun("Movie"), pinned=True, width=170),
+                "true": st.column_config.NumberColumn("Actual", format="%.3g", width=65),
+                "expected": st.column_config.NumberColumn(
+                    "Expected", format="%.2f", width=80, help="The model alone, not calibrated."
+                ),
+                "bias": st.column_config.NumberColumn(
+                    "Bias", format="%.2f", width=60, help="User + item bias: what a prediction must beat."
+                ),
+                "rating": st.column_config.NumberColumn(
+                    "Rating", format="%.3g", width=65, help="The single rating that the model finds most likely."
+                ),
                 "calibrated": st.column_config.NumberColumn(
                     "Calibrated",
                     format="%.2f",
-                    width="small",
+                    width=85,
                     help=with_item_noun(
                         "Corrected by user, movie and model terms learned on the training set; see the breakdown below."
                     ),
                 ),
-                "true": st.column_config.NumberColumn("True", format="%.3g", width="small"),
                 "part": st.column_config.TextColumn("Part", width="small"),
-                "off": st.column_config.NumberColumn("Error", format="%+.2f", width="small"),
+                "off": st.column_config.NumberColumn("Error", format="%+.2f", width=65, help="Expected minus actual."),
                 "reason": st.column_config.TextColumn("Reason", width="large"),
             },
         )

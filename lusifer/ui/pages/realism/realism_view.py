@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,10 +12,14 @@ from lusifer.charts import realism_charts
 from lusifer.evaluation import fidelity
 from lusifer.runs.realism import SIMULATOR_TITLES
 from lusifer.simulator import label
-from lusifer.ui.components import downloads
+from lusifer.ui import session_keys
+from lusifer.ui.components import downloads, run_picker
 from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
 
+RUN_LIST = "fidelity-run"
+"""The list of recorded runs."""
 EXPORT_TITLES = {
     SIMULATOR_TITLES["calibrated"]: "Simulator, calibrated (sampled)",
     SIMULATOR_TITLES["alone"]: "Simulator alone (rounded)",
@@ -63,9 +68,11 @@ def measure_table(summary: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
-    """Everything that is said of one run."""
+def show_result(ctx: PageContext, runs: Sequence[dict[str, Any]], new_run: Slot[str | None]) -> None:
+    """Everything that is said of the run that is chosen, the histograms first."""
+    run = run_picker.chosen_run(runs, RUN_LIST, session_keys.RUN, new_run)
     summary = run["summary"]
+    _show_histograms(ctx, summary)
     st.markdown(f"**{verdict_sentence(summary)}**")
     st.caption(
         f"{escape_markdown(label(run['model']))}: {summary['users']} users, {summary['rows']:,} ratings of the test "
@@ -83,25 +90,33 @@ def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
         alt="Realism by measure and simulator",
         column_config={"Measure": st.column_config.TextColumn(pinned=True)},
     )
-    with st.grid(2, min_column_width=420, gap="medium"):
-        with st.container():
-            st.markdown("**Ratings given**")
-            levels = [f"{v:g}" for v in ctx.dataset.scale.values]
-            frame = pd.DataFrame(summary["histograms"], index=levels).rename(
-                columns={"real": "Real users", **SIMULATOR_TITLES}
-            )
-            st.plotly_chart(realism_charts.rating_shares(frame), alt="Share of each rating, real users and simulators")
-        with st.container():
-            st.markdown("**Most telling features**")
-            st.caption(
-                "A classifier separates simulated from real users, with one row per user; an AUC of 0.5 is chance "
-                "level. Its most important features:"
-            )
-            for name, row in summary["simulators"].items():
-                clues = ", ".join(f"{n} ({v:.2f})" for n, v in row["clues"]) or "none in particular"
-                st.markdown(
-                    f"- **{SIMULATOR_TITLES.get(name, name)}**, AUC {row['auc'][0]:.2f}: {escape_markdown(clues)}"
-                )
+    st.markdown("**Most telling features**")
+    st.caption(
+        "A classifier separates simulated from real users, with one row per user; an AUC of 0.5 is chance "
+        "level. Its most important features:"
+    )
+    for name, row in summary["simulators"].items():
+        clues = ", ".join(f"{n} ({v:.2f})" for n, v in row["clues"]) or "none in particular"
+        st.markdown(f"- **{SIMULATOR_TITLES.get(name, name)}**, AUC {row['auc'][0]:.2f}: {escape_markdown(clues)}")
     with st.expander("Definitions of the measures", icon=":material/help:"):
         st.markdown("\n".join(f"- **{title}**: {description}" for title, _, description in fidelity.MEASURES.values()))
     downloads.show_csv_button("Table as CSV", table.rename(columns=EXPORT_TITLES), f"{run['id']}.csv")
+    run_picker.pick_run(runs, RUN_LIST, session_keys.RUN, new_run)
+
+
+def _show_histograms(ctx: PageContext, summary: dict[str, Any]) -> None:
+    """How often each rating was given: real users, and beside them each simulator against the real ones."""
+    levels = [f"{v:g}" for v in ctx.dataset.scale.values]
+    histograms = summary["histograms"]
+    shown = [n for n in ("calibrated", "alone") if n in histograms]
+    highest = max(share for name in ("real", *shown) for share in histograms[name])
+    with st.grid(1 + len(shown), min_column_width=240, gap="medium"):
+        for name in ("real", *shown):
+            title = "Real users" if name == "real" else SIMULATOR_TITLES.get(name, name)
+            with st.container():
+                st.markdown(f"**{title}**")
+                st.plotly_chart(
+                    realism_charts.rating_histogram(levels, histograms[name], histograms["real"], highest),
+                    key=f"histogram-{name}",
+                    alt=f"{title}: " + ", ".join(f"{v:.0%} {x}" for x, v in zip(levels, histograms[name], strict=True)),
+                )

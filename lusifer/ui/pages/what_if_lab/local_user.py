@@ -234,16 +234,11 @@ def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Ste
     predictions = store.list_local_predictions(user)
     waiting = {i: (p, why) for i, (p, why, rated_since) in predictions.items() if not rated_since and i not in done}
     if waiting:
-        st.caption("Each rating was predicted before you gave yours. Rate a movie to compare the two below.")
-        table = pd.DataFrame(
-            [(ctx.dataset.item(i).title, p, why) for i, (p, why) in waiting.items()],
-            columns=[with_item_noun("Movie"), "Predicted", "Reason"],
-        )
-        st.dataframe(
-            table,
-            hide_index=True,
-            alt=with_item_noun("Predicted ratings of movies you have not rated"),
-            column_config={"Predicted": st.column_config.NumberColumn(format="%.2f")},
+        st.caption(
+            with_item_noun(
+                f"Your ratings of these {len(waiting)} movies are predicted already. What was predicted is shown once "
+                "you have rated, so that it can't pull your rating towards it."
+            )
         )
         _show_rating_cards(ctx, store, user, "next", list(waiting), {}, {i: p for i, (p, _) in waiting.items()})
     elif steps:
@@ -253,8 +248,8 @@ def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Ste
     answered = [(i, r, p) for i, r, _, p in rated if p is not None]
     if answered:
         table = pd.DataFrame(
-            [(ctx.dataset.item(i).title, r, p, p - r) for i, r, p in answered],
-            columns=[with_item_noun("Movie"), "You gave", "Predicted", "Error"],
+            [(ctx.dataset.item(i).title, r, p, p - r, predictions.get(i, (p, ""))[1]) for i, r, p in answered],
+            columns=[with_item_noun("Movie"), "You gave", "Predicted", "Error", "Reason"],
         )
         st.markdown(f"**{len(answered)} predictions compared with your ratings**")
         if len(answered) > 1:

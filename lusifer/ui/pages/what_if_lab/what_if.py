@@ -144,11 +144,12 @@ def show_what_if(ctx: PageContext, user: int) -> None:
 def _show_consequence(effect: Consequence) -> None:
     """What the test says of the explanation."""
     with st.container(border=True):
+        st.markdown(f"**{_verdict(effect)}**")
         if effect.explained:
             reasons = "; ".join(f"step {n}: {t}" for n, t in effect.explained[:4])
-            st.markdown(f"**It was cited as a reason for** {escape_markdown(reasons)}")
+            st.markdown(f"It was cited as a reason for {escape_markdown(reasons)}.")
         else:
-            st.markdown("**No change cites it.**")
+            st.markdown("No change cites it.")
         if effect.cited:
             share = f"{effect.cited_moved} of {effect.cited} statements that cite it changed"
         else:
@@ -161,6 +162,23 @@ def _show_consequence(effect: Consequence) -> None:
             st.markdown(":orange-badge[:material/warning: The stated reason is not what the profile depends on here.]")
         elif effect.cited:
             st.markdown(":green-badge[:material/check: The statements that cite it change with it.]")
+
+
+def _verdict(effect: Consequence) -> str:
+    """One sentence: what the profile and the predictions make of the altered history."""
+    moved_statements = effect.cited_moved + effect.others_moved
+    shifts = [abs(b - a) for _, a, b in effect.ratings if a is not None and b is not None]
+    if not moved_statements and not effect.moved_ratings:
+        return "Nothing moves: neither the profile nor a predicted rating depends on it."
+    profile = (
+        "The profile stays as it is"
+        if not moved_statements
+        else f"{moved_statements} of {effect.cited + effect.others} statements of the profile change"
+    )
+    if not effect.moved_ratings:
+        return f"{profile}, and no predicted rating moves."
+    moved = f"{effect.moved_ratings} of {len(effect.ratings)} predicted ratings move"
+    return f"{profile}, and {moved}, by {max(shifts):.2f} stars at most."
 
 
 def _change_table(real: Sequence[Step], other: Sequence[Step]) -> pd.DataFrame:
