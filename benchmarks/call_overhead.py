@@ -19,6 +19,7 @@ from statistics import fmean, median
 
 from benchmarks.throughput import asking, posting, request, work
 from lusifer.datasets import load, splits
+from lusifer.llm.cached import CachedLLM
 from lusifer.simulator import LLMUserModel
 from tests.servers import openai_subprocess
 
@@ -39,6 +40,7 @@ def milliseconds(ask: Callable, jobs: Iterable) -> list[float]:
 
 def fill(model: LLMUserModel, count: int) -> None:
     """Give the one run of a database so many calls: copies of its newest, with answers and bookings, searchable."""
+    assert isinstance(model.llm, CachedLLM)
     store = model.llm.store
     newest = store.list_calls({"status": "ok"}, limit=1)[0][0]["id"]
     with store.writing() as db:

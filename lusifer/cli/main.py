@@ -83,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. What it prints goes through one filter, whatever prints it."""
+    settings.keep_files_private()
     with filtered_streams():
         return _run(arguments)
 

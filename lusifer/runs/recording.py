@@ -12,6 +12,8 @@ from typing import Any, Generic, Protocol
 
 import pandas as pd
 
+from lusifer import settings
+from lusifer.disk_files import remove_leftovers
 from lusifer.errors import CancelledError, InvalidInputError, StoreError, UnfinishedError
 from lusifer.evaluation import RunContext
 from lusifer.evaluation.simulation import GO_ON
@@ -159,6 +161,8 @@ def record(
         "params": dict(params),
     }
     store = ctx.store if recorded else None
+    if store is not None:
+        remove_leftovers(settings.data_dir())  # of processes that were killed
     if store is None:
         run_id = f"{UNSTORED}{secrets.token_hex(4)}"
     elif resume:

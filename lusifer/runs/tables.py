@@ -133,7 +133,7 @@ def _describe_damage(path: Path) -> str:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a table is there and as it was written, as far as that can be told: one without a checksum is."""
+    """Whether a table is there and as it was written; one without a checksum at least says what it holds."""
     try:
         with path.open("rb") as file:
             return _agrees(file)
@@ -142,9 +142,12 @@ def is_whole(path: Path) -> bool:
 
 
 def _agrees(file: BinaryIO) -> bool:
-    """Whether a table's checksum is that of its content; one without is taken as it is."""
     place = _find_checksum(file)
-    if place is None:
+    if place is None:  # of another program or an earlier version, or cut off before its end
+        try:
+            pq.read_metadata(file)
+        except (pa.ArrowException, OSError, ValueError):
+            return False
         return True
     file.seek(place)
     return file.read(len(_NONE)) == _compute_checksum(file, place)

@@ -14,6 +14,7 @@ from lusifer import datasets, settings
 from lusifer.datasets import Dataset, splits
 from lusifer.datasets.item_details import load_details
 from lusifer.datasets.splits import Split
+from lusifer.disk_files import remove_leftovers
 from lusifer.errors import LusiferError, StoreError
 from lusifer.jobs import Jobs
 from lusifer.llm import Budget
@@ -97,6 +98,7 @@ def open_store() -> Store | None:
 @st.cache_resource(show_spinner=False)
 def get_jobs() -> Jobs:
     """The background work of this server; it survives page changes and reloads."""
+    remove_leftovers(settings.data_dir())  # of processes that were killed; once, as this is
     jobs = Jobs()
     cancel_jobs_at_end(jobs)
     return jobs
