@@ -382,7 +382,7 @@ def evaluate(
     )
     ctx = RunContext(dataset, split, store, settings.prediction_cache_dir(), seed)
     found = evaluation.evaluate(ctx, list(predictors), users=sample or None, model=player, community=community)
-    return EvaluationResult(found, found.summary(seed=seed), found.rows, found.notes)
+    return EvaluationResult(found, found.summary(seed=seed), found.rows, (*found.notes, *found.unanswered))
 
 
 def _as_model(model: UserModel | str, store: Store | None = None) -> UserModel:

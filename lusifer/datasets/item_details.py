@@ -20,6 +20,7 @@ from lusifer.datasets.json_records import literal
 from lusifer.datasets.table_files import is_regular
 from lusifer.datasets.title_match import DetailTitles, Verdict, judge, one_movie, same_title
 from lusifer.datasets.titles import canonical
+from lusifer.disk_files import explain_write_error, replacing
 from lusifer.errors import DatasetError
 from lusifer.safe_text import hold_formula, release_formula
 from lusifer.store import Store
@@ -292,7 +293,7 @@ def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
     """
     rows = [r for r in store.list_details(dataset.hash) if r["data"]]
     try:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with replacing(path, follow=True) as partial, partial.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(_COLUMNS)
             for r in rows:
@@ -312,7 +313,7 @@ def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
                 ]
                 table.writerow([hold_formula(cell) if isinstance(cell, str) else cell for cell in cells])
     except OSError as error:
-        raise DatasetError(f"{path} can't be written ({error.strerror}).", "Name another file.") from None
+        raise DatasetError(*explain_write_error(f"{path} can't be written", error, "Name another file.")) from None
     return len(rows)
 
 

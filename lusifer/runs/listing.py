@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,8 +72,7 @@ def get_run(store: Store, run: str) -> Row:
 def delete_run(store: Store, run: str) -> None:
     """Remove a run with its rows; answers that other runs use stay."""
     store.delete_run(run)
-    tables.table_path(run).unlink(missing_ok=True)
-    shutil.rmtree(tables.parts_folder(run), ignore_errors=True)
+    tables.delete_table(run)
 
 
 def export_run(store: Store, run: str, file: Path) -> dict[str, int]:

@@ -39,10 +39,11 @@ Question = tuple[list[Message], Options]
 class LLMUserModel:
     """A `UserModel` on any `LLM` and prompt set.
 
-    A forecast or rating that fails leaves its items missing, each with the reason; a failed update raises, since a
-    profile can't be left out. ``on_text`` is told each answer's pieces as they arrive; ``evolution`` names the plan
-    that the calls are recorded under. A ``draw`` above 0 asks anew what is stored already; it is another version,
-    stored apart. A ``recording`` answers only from the profiles that it holds: an edited one is another question.
+    A forecast or rating that fails leaves its items missing, each with the reason; an error that passes by itself
+    raises, as does a failed update, since a profile can't be left out. ``on_text`` is told each answer's pieces as they
+    arrive; ``evolution`` names the plan that the calls are recorded under. A ``draw`` above 0 asks anew what is stored
+    already; it is another version, stored apart. A ``recording`` answers only from the profiles that it holds: an
+    edited one is another question.
     """
 
     llm: LLM
@@ -200,8 +201,8 @@ class LLMUserModel:
                 answer = self.llm.complete(messages, **options)
                 ratings = answers.read_ratings(answer.text, remaining, context.scale, answer.tokens)
             except ModelError as error:
-                if error.is_fatal:
-                    raise  # the next call would fail the same way, and a person must act
+                if error.is_fatal or error.is_transient:
+                    raise  # it says nothing of these items: a person must act, or it is asked again later
                 problem, answer_text = error.message, error.text
                 ratings = self._salvage(error, remaining, context)
                 repairable = error.kind in REPAIRABLE

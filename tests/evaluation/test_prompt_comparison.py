@@ -169,7 +169,7 @@ def test_forecasts_are_compared_on_the_same_ratings(ml100k, last10) -> None:
 
         def update(self, context):
             if context.user.id % 2:
-                raise ModelError("no", kind="server")
+                raise ModelError("no", kind="invalid")
             return super().update(context)
 
     sample = prompt_trials.draw_sample(ml100k, last10, 8, 3)
