@@ -30,6 +30,7 @@ from lusifer.ui.caching import HASHES
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.llm_calls.call_log import parse_answer
+from lusifer.ui.pages.what_if_lab.local_user import read_export
 from tests.datasets.tables import accept, lines, ratings, write
 from tests.servers.files import FileServer
 
@@ -385,6 +386,41 @@ def test_an_upload_is_held_against_its_limit_here(size, most) -> None:
     with pytest.raises(InvalidInputError, match="has more than") as caught:
         read_upload(Upload(), most)  # type: ignore[arg-type]
     assert len(str(caught.value)) < 150
+
+
+RATING = {"item_id": 1, "title": "T", "rating": 4, "timestamp": 10, "predicted": 3.5}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timestamp": 10**30},
+        {"timestamp": -1},
+        {"timestamp": "now"},
+        {"timestamp": True},
+        {"item_id": 10**30},
+        {"item_id": 999_999},
+        {"item_id": "1"},
+        {"rating": 99},
+        {"rating": float("nan")},
+        {"rating": None},
+        {"rating": [4]},
+    ],
+)
+def test_a_rating_that_nobody_can_give_is_not_imported(change, ml100k) -> None:
+    whole = {"format": 1, "name": "Ada \ud83d\x1b[31m", "ratings": [RATING, {**RATING, "predicted": "x"}]}
+    name, rows = read_export(ml100k, json.dumps(whole).encode())
+    assert rows == [(1, 4.0, 10, 3.5), (1, 4.0, 10, None)] and name == "Ada \ufffd\ufffd[31m"
+    with pytest.raises(InvalidInputError, match="can't be imported"):
+        read_export(ml100k, json.dumps({**whole, "ratings": [RATING, {**RATING, **change}]}).encode())
+
+
+@pytest.mark.parametrize(
+    "content", [*DEEP.values(), "", "[]", "null", '{"format": 1}', '{"format": 2, "name": "", "ratings": []}']
+)
+def test_an_export_of_ratings_that_is_none_is_refused(content, ml100k) -> None:
+    with pytest.raises(InvalidInputError, match="can't be imported"):
+        read_export(ml100k, content.encode())
 
 
 def archive(**members: bytes) -> bytes:

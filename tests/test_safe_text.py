@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from lusifer import settings
 from lusifer.cli.main import main
+from lusifer.datasets.item_details import export_csv, import_csv, load_details
 from lusifer.safe_text import escape_json, for_terminal, hold_formula, release_formula, to_safe_csv
 from lusifer.store import Store
 from tests.conftest import ROOT
+from tests.datasets.tables import accept, lines, ratings, write
 
 EMBEDDINGS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 DIRECTION = [
@@ -142,6 +144,22 @@ def test_a_held_cell_is_released_to_what_it_was(text) -> None:
     assert not any(
         re.match(r"[=+\-@\uff1d]", piece.strip(" ")) for piece in re.split(r"[\r\n,;\t|\"]", hold_formula(text))
     )
+
+
+def test_exported_details_are_no_formulas_and_come_back(tmp_path, store) -> None:
+    cells = ["=cmd|' /C calc'!A0", "@SUM(1) x", "-2+3", "+1", "x;=1", "fine"]
+    items = lines(["item_id", "title"], [(n, f'"{cell} {n}"') for n, cell in enumerate(cells * 2, 1)])
+    data = accept(write(tmp_path / "x", r__csv=ratings(), items__csv=items))
+    table = pd.DataFrame({"movie_id": range(1, 7), "overview": cells, "tagline": cells, "keywords": cells})
+    table.to_csv(tmp_path / "in.csv", index=False)
+    assert import_csv(data, tmp_path / "in.csv", store).taken == 6
+    before = load_details(data, store)
+    assert {details.overview for details in before.values()} == set(cells)
+    assert export_csv(data, tmp_path / "out.csv", store) == 6
+    text = (tmp_path / "out.csv").read_text(encoding="utf-8")
+    assert not [c for c in cells_of(text) if re.match(r"[=+\-@]", c)], text
+    store.delete_details(data.hash)
+    assert import_csv(data, tmp_path / "out.csv", store).taken == 6 and load_details(data, store) == before
 
 
 def test_plain_tables_are_csv_as_ever() -> None:

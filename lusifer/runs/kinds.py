@@ -6,8 +6,8 @@ Another kind is one more entry here and a module that records it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypedDict, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, NotRequired, TypedDict, TypeVar
 
 from lusifer.evaluation import trust
 from lusifer.evaluation.comparison_metrics import ModelGain
@@ -25,7 +25,7 @@ class ComparisonSummary(TypedDict):
     notes: list[str]
     simulator_minus: dict[str, Triple]
     adds: dict[str, ModelGain]
-    calibrations: dict[str, dict[str, Any]]
+    calibrations: NotRequired[dict[str, dict[str, Any]]]
     audit: dict[str, dict[str, Any]]
     trust: dict[str, Triple]
 
@@ -118,22 +118,40 @@ Summary = TypeVar("Summary", bound=Mapping[str, object])
 
 @dataclass(frozen=True)
 class RunKind(Generic[Summary]):
-    """A kind of run: the name it is stored under, and its title."""
+    """A kind of run.
+
+    Attributes:
+        name: the name it is stored under.
+        title: what people call it.
+        summary: what comes out of it.
+        params: parameters that are looked up in every run of the kind, and their types.
+    """
 
     name: str
     title: str
+    summary: type[Any]
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
-COMPARISON = RunKind[ComparisonSummary](trust.COMPARISON, "Comparison of predictors")
-REALISM = RunKind[RealismSummary](trust.FIDELITY, "Realism")
-EXPERIMENT = RunKind[ExperimentSummary](trust.EXPERIMENT, "Experiment")
-AGENT_RANKING = RunKind[AgentRankingSummary](trust.AGREEMENT, "Agent-ranking check")
-RANKING = RunKind[RankingSummary](trust.RANKING, "Ranking of recommenders")
-AGENT_PLAY = RunKind[AgentPlaySummary]("playground", "Agents in the environment")
-PROMPT_COMPARISON = RunKind[PromptComparisonSummary]("prompt-trial", "Comparison of prompts")
-FINAL_CHECK = RunKind[PromptComparisonSummary]("prompt-final", "Final check of prompts on held-out users")
-POPULATION = RunKind[PopulationSummary]("population", "Population")
-VALIDITY = RunKind[ValiditySummary]("validity", "Predictive validity")
+_PROMPT_PARAMS = {"users": list[int], "candidates": list[dict[str, Any]]}
+COMPARISON = RunKind[ComparisonSummary](trust.COMPARISON, "Comparison of predictors", ComparisonSummary)
+REALISM = RunKind[RealismSummary](trust.FIDELITY, "Realism", RealismSummary)
+EXPERIMENT = RunKind[ExperimentSummary](
+    trust.EXPERIMENT, "Experiment", ExperimentSummary, {"name": str, "options": dict, "asked": list[int], "users": int}
+)
+AGENT_RANKING = RunKind[AgentRankingSummary](trust.AGREEMENT, "Agent-ranking check", AgentRankingSummary)
+RANKING = RunKind[RankingSummary](trust.RANKING, "Ranking of recommenders", RankingSummary)
+AGENT_PLAY = RunKind[AgentPlaySummary](
+    "playground", "Agents in the environment", AgentPlaySummary, {"reward": str, "seeds": list[int]}
+)
+PROMPT_COMPARISON = RunKind[PromptComparisonSummary](
+    "prompt-trial", "Comparison of prompts", PromptComparisonSummary, _PROMPT_PARAMS
+)
+FINAL_CHECK = RunKind[PromptComparisonSummary](
+    "prompt-final", "Final check of prompts on held-out users", PromptComparisonSummary, _PROMPT_PARAMS
+)
+POPULATION = RunKind[PopulationSummary]("population", "Population", PopulationSummary, {"users": list[int]})
+VALIDITY = RunKind[ValiditySummary]("validity", "Predictive validity", ValiditySummary)
 
 RUN_KINDS: dict[str, RunKind[Any]] = {
     kind.name: kind

@@ -2,73 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import RunContext
-from lusifer.prompts import prompt_sets
 from lusifer.runs import tables
 from lusifer.runs.kinds import RUN_KINDS, RunKind
-from lusifer.simulator.types import Direction
+from lusifer.runs.row_checks import ROW_CHECKS
 from lusifer.store import Store
 
 Row = dict[str, Any]
 """A run as `lusifer.store.Store.get_run` gives it."""
-_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class _Bullet(BaseModel):
-    model_config = _STRICT
-    text: str
-    aspect: str = ""
-    strength: int = 0
-
-
-class _Forecast(BaseModel):
-    model_config = _STRICT
-    item_id: int
-    rating: float | None
-    expected: float | None
-    spread: float | None = None
-    reason: str = ""
-    failure: str = ""
-    mass: float | None = None
-    how: str = ""
-
-
-class _Profile(BaseModel):
-    model_config = _STRICT
-    about: str = ""
-    likes: list[_Bullet] = []
-    dislikes: list[_Bullet] = []
-    people_and_themes: list[_Bullet] = []
-    mood: list[_Bullet] = []
-    rating_habits: list[_Bullet] = []
-
-
-class _Change(BaseModel):
-    model_config = _STRICT
-    aspect: str
-    direction: Direction
-    item_ids: list[int]
-    polarity: int
-
-
-class _Step(BaseModel):
-    """What `lusifer.simulator.evolution.step_from_json` reads."""
-
-    model_config = _STRICT
-    number: int
-    batch: list[tuple[int, float, int]]
-    forecast: list[_Forecast]
-    profile: _Profile
-    explanation: str
-    changes: list[_Change]
 
 
 def list_runs(store: Store, kind: str = "", limit: int = 50, where: Mapping[str, str] | None = None) -> list[Row]:
@@ -148,36 +94,7 @@ def import_run(store: Store, file: Path) -> tuple[str, dict[str, int]]:
     Raises:
         InvalidInputError: it is no such file, or a row of it is wrong; its table and row.
     """
-    checks = {"prompt_versions": _check_prompt, "steps": _check_step, "export_files": _check_file}
-    run, row_counts, files = store.import_run(file, checks)
+    run, row_counts, files = store.import_run(file, ROW_CHECKS)
     for content in files.values():
         tables.add_table(run, content)
     return run, row_counts
-
-
-def _check_prompt(row: Row) -> Row:
-    """A prompt version whose hash and name are those of its content: versions never change."""
-    prompts = prompt_sets.from_json(row["data"])
-    if json.loads(row["data"])["format"] != prompt_sets.FORMAT:  # of an earlier version, which had another hash
-        row["hash"] = prompts.hash
-    if row["hash"] != prompts.hash:
-        raise ValueError("its hash is not that of its content")
-    return {**row, "name": prompts.name}
-
-
-def _check_step(row: Row) -> Row:
-    """A step that can be read back."""
-    try:
-        step = _Step.model_validate_json(row["data"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"data.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    if step.number != row["number"] or row["number"] < 1:
-        raise ValueError(f"its data are of step {step.number}")
-    return row
-
-
-def _check_file(row: Row) -> Row:
-    """Rows that can be read back."""
-    tables.check_table(row["content"])
-    return row

@@ -8,7 +8,7 @@ No key, header or token is ever handed to this room.
 
 from __future__ import annotations
 
-from lusifer.store.budgets import Budgets
+from lusifer.store.bookings import Bookings
 from lusifer.store.calls import CALL_COLUMNS, Calls
 from lusifer.store.core import FIRST_LOCAL, now
 from lusifer.store.details import MovieDetails
@@ -22,7 +22,7 @@ from lusifer.store.transfer import Transfer
 from lusifer.store.whole_tables import Tables
 
 
-class Store(Runs, Calls, Totals, Tables, Budgets, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
+class Store(Runs, Calls, Totals, Tables, Bookings, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
     """The database. Safe to use from any number of threads; each gets a connection of its own.
 
     Raises:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lusifer.store.core import SQLiteBase, insert, now, translates_sqlite_errors
+from lusifer.store.answer_claims import AnswerClaims
+from lusifer.store.core import insert, now, translates_sqlite_errors
 from lusifer.store.totals import read_totals
 
 
-class Budgets(SQLiteBase):
+class Budgets(AnswerClaims):
     """What is spent or set aside, by run, session and day."""
 
     @translates_sqlite_errors
@@ -18,6 +19,8 @@ class Budgets(SQLiteBase):
         tokens: int,
         dollars: float | None,
         limits: Mapping[str, tuple[str, float | None]],
+        model: str = "",
+        owned: bool = True,
     ) -> int | tuple[str, float, float]:
         """Book the most that a call may cost, unless a limit would be exceeded.
 
@@ -26,12 +29,16 @@ class Budgets(SQLiteBase):
             tokens: the most tokens.
             dollars: the most that it can cost; ``None``: the price is not known.
             limits: by scope, the unit (``tokens`` or ``dollars``) and the most of it.
+            model: who is asked; the price of a lost call is estimated from those of its model.
+            owned: whether the booking ends with this process, see `lusifer.store.bookings`.
 
         Returns:
             The booking's number; or the scope that is full, what of it is spent or set aside, and
             its limit.
         """
         amounts = {"tokens": float(tokens), "dollars": dollars or 0.0}
+        locks = self.process_locks if owned else None
+        owner = locks.owner if locks is not None else None
         with self.writing() as db:
             for scope, (unit, limit) in limits.items():
                 if limit is None:
@@ -40,7 +47,7 @@ class Budgets(SQLiteBase):
                 if booked + amounts[unit] > limit:
                     return scope, float(booked), float(limit)
             row = {**names, "tokens": tokens, "dollars": dollars, "settled": 0, "created_at": now()}
-            return insert(db, "spending", row)
+            return insert(db, "spending", {**row, "model": model, "owner": owner})
 
     @translates_sqlite_errors
     def settle(self, booking: int, tokens: int, dollars: float | None) -> None:

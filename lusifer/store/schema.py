@@ -331,3 +331,11 @@ def _keep_totals(
     db.execute(f"create trigger {table}_added after insert on {table} begin {more} end")
     db.execute(f"create trigger {table}_changed after update of {changes} on {table} begin {less} {more} end")
     db.execute(f"create trigger {table}_removed after delete on {table} begin {less} {gone} end")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m007_booking_owners(db: sqlite_utils.Database) -> None:
+    """Which process a booking belongs to, and which model was asked: what a dead process booked is settled."""
+    db["spending"].add_column("owner", str)
+    db["spending"].add_column("model", str)
+    db.execute("create index spending_open on spending (owner) where settled = 0")

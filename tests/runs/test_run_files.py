@@ -20,6 +20,7 @@ from lusifer.errors import InvalidInputError
 from lusifer.prompts import versions
 from lusifer.runs import listing, tables
 from lusifer.store import Store, run_file
+from tests.conftest import ROOT
 
 STEP = {
     "number": 1,
@@ -29,6 +30,9 @@ STEP = {
     "explanation": "so",
     "changes": [{"aspect": "Drama", "direction": "gained", "item_ids": [1], "polarity": 1}],
 }
+
+
+SUMMARY = {"candidates": {"v1": {}}, "base": "v1", "rows": 1, "asked": 1, "users": 1, "forecasts": 1}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +68,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pa
         store.save_ratings("e1", 1, [{"item_id": 1, "rating": 4.0, "expected": 3.9}])
         where = {"run_id": run, "candidate": "v1", "user_id": 1, "item_id": 1, "step": 1}
         store.save_note({**where, "prompt_version": spec, "model": "a:b", "thumb": 1, "note": "fine"})
-        store.finish_run(run, "done", {"x": 1})
+        store.finish_run(run, "done", SUMMARY)
         tables.save_table(run, pd.DataFrame({"a": [1, 2]}))
         made = listing.export_run(store, run, folder / "run.db")
         assert all(made.values()), made
@@ -154,6 +158,13 @@ CELLS = [
     ("runs", "params", '{"candidates": [{"number": [1]}]}'),
     ("runs", "summary", "{"),
     ("runs", "summary", "[" * 90_000 + "]" * 90_000),
+    ("runs", "summary", '{"x": 1}'),
+    ("runs", "summary", json.dumps({**SUMMARY, "users": "![i](http://x/y)"})),
+    ("runs", "summary", json.dumps({**SUMMARY, "rows": True})),
+    ("runs", "summary", json.dumps({**SUMMARY, "candidates": [1]})),
+    ("runs", "summary", json.dumps({**SUMMARY, "candidates": {"v1": "x"}})),
+    ("runs", "params", '{"users": ["one"], "candidates": []}'),
+    ("runs", "params", '{"candidates": []}'),
     ("runs", "title", "a\x1b[31mb"),
     ("runs", "seed", "seven"),
     ("runs", "id", "another-run"),
@@ -268,7 +279,7 @@ def test_a_column_of_another_name_is_not_looked_at(attacked, tmp_path, table, co
     before = {v["number"]: store.get_prompt(v["number"]) for v in store.list_prompts()}
     assert listing.import_run(store, file)[0] == run
     assert all(store.get_prompt(number) == row for number, row in before.items())
-    assert store.get_run(run)["summary"] == {"x": 1}
+    assert store.get_run(run)["summary"].keys() == SUMMARY.keys()
 
 
 def test_a_whole_file_is_taken_in_once(attacked, tmp_path) -> None:
@@ -277,6 +288,21 @@ def test_a_whole_file_is_taken_in_once(attacked, tmp_path) -> None:
     assert all(listing.import_run(store, file)[1].values())
     assert not any(listing.import_run(store, file)[1].values())
     pd.testing.assert_frame_equal(tables.read_table(run), pd.DataFrame({"a": [1, 2]}))
+
+
+def test_runs_of_every_age_and_kind_are_taken_in(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
+    with sqlite3.connect(tmp_path / "old.db") as db:
+        db.executescript((ROOT / "tests" / "old_spellings" / "database.sql").read_text(encoding="utf-8"))
+    db.close()
+    old, other = Store(tmp_path / "old.db"), Store(tmp_path / "other.db")
+    runs = listing.list_runs(old)
+    assert len({run["kind"] for run in runs}) >= 6
+    for run in runs:
+        listing.export_run(old, run["id"], tmp_path / f"{run['id']}.db")
+        assert listing.import_run(other, tmp_path / f"{run['id']}.db")[1]["runs"] == 1
+        there = other.get_run(run["id"])
+        assert there is not None and (there["kind"], there["summary"].keys()) == (run["kind"], run["summary"].keys())
 
 
 def test_size_and_time_have_limits(attacked, tmp_path, monkeypatch) -> None:

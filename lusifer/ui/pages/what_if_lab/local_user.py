@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -14,9 +16,10 @@ import streamlit as st
 from lusifer import settings
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
-from lusifer.errors import LusiferError, StoreError
+from lusifer.errors import InvalidInputError, LusiferError, StoreError
 from lusifer.evaluation import scores
 from lusifer.safe_files import parse_json
+from lusifer.safe_text import for_terminal
 from lusifer.simulator import Step, rate_items, run_evolution
 from lusifer.simulator.estimate import estimate_rating
 from lusifer.simulator.evolution import context_after
@@ -346,23 +349,44 @@ def _import_ratings(ctx: PageContext, store: Store) -> None:
         return
     session_keys.LOCAL_USER_FILE.set(file.file_id)
     try:
-        export = parse_json(read_upload(file, MAX_IMPORT_BYTES).decode("utf-8", "replace"))
-        rows = [
-            (int(r["item_id"]), float(r["rating"]), int(r["timestamp"]), r.get("predicted")) for r in export["ratings"]
-        ]
-        wrong = [i for i, r, *_ in rows if i not in ctx.dataset.items.index or not ctx.dataset.scale.contains(r)]
-        name = str(export["name"]).strip()[:40] or "imported"
-        if export.get("format") != EXPORT_FORMAT or wrong:
-            raise ValueError(
-                with_item_noun(f"movie {wrong[0]} is not in this dataset") if wrong else "its format is unknown"
-            )
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, LusiferError) as error:
-        st.error(escape_markdown(f"The file can't be imported: {error}."), icon=":material/error:")
+        name, rows = read_export(ctx.dataset, read_upload(file, MAX_IMPORT_BYTES))
+    except LusiferError as error:
+        state.show_error(error)
         return
     user = store.add_local_user(ctx.dataset.hash, name)
     for item, rating, timestamp, predicted in rows:
-        store.save_local_rating(user, item, rating, timestamp, predicted if isinstance(predicted, float) else None)
+        store.save_local_rating(user, item, rating, timestamp, predicted)
     _become(user)
+
+
+def read_export(dataset: Dataset, content: bytes) -> tuple[str, list[tuple[int, float, int, float | None]]]:
+    """A name and ratings (item, rating, time, what was predicted) from an exported file, whoever wrote it.
+
+    Raises:
+        InvalidInputError: it is none, or has ratings that nobody can give in this dataset.
+    """
+    try:
+        export = parse_json(content.decode("utf-8", "replace"))
+        rows = [_exported_rating(row) for row in export["ratings"]]
+        wrong = [i for i, r, *_ in rows if i not in dataset.items.index or not dataset.scale.contains(r)]
+        if export.get("format") != EXPORT_FORMAT or wrong:
+            known = dataset.item_nouns.with_item_noun(f"movie {wrong[0]} is not in this dataset") if wrong else ""
+            raise ValueError(known or "its format is unknown")
+        return for_terminal(str(export["name"])).strip()[:40] or "imported", rows
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise InvalidInputError(
+            f"The file can't be imported: {str(error)[:100]}.", "Export one on this page."
+        ) from None
+
+
+def _exported_rating(row: Mapping[str, Any]) -> tuple[int, float, int, float | None]:
+    item, rating, timestamp, predicted = row["item_id"], float(row["rating"]), row["timestamp"], row.get("predicted")
+    for name, number in (("item_id", item), ("timestamp", timestamp)):
+        if type(number) is not int or not 0 <= number < 2**53:
+            raise ValueError(f"{name} is {str(number)[:40]}")
+    if not isinstance(predicted, int | float) or not math.isfinite(predicted):
+        predicted = None
+    return item, rating, timestamp, predicted
 
 
 def _become(user: int) -> None:
