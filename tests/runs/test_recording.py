@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from lusifer.errors import CancelledError, InvalidInputError, LusiferError
+from lusifer.errors import CancelledError, InvalidInputError, LusiferError, StoreError
 from lusifer.evaluation.experiments import find
 from lusifer.runs import listing, tables
 from lusifer.runs.experiment import ExperimentRequest, run_experiment, run_experiments
@@ -72,6 +72,21 @@ def test_rows_that_cannot_be_saved_fail_the_run(ctx, tmp_path) -> None:
     ):
         run.finish(SUMMARY, pd.DataFrame({"a": [1]}))
     assert ctx.store.get_run(run.id)["status"] == "failed"
+
+
+@pytest.mark.parametrize("error", [None, LusiferError("Broken."), CancelledError("Stopped."), KeyboardInterrupt()])
+def test_a_run_that_somebody_deleted_leaves_no_rows(ctx, error) -> None:
+    expected = (StoreError, "deleted") if error is None else (type(error), None)
+    with (
+        pytest.raises(expected[0], match=expected[1]),
+        record(ctx, VALIDITY, "x", model=MODEL, params={}) as run,
+    ):
+        tables.save_table(run.id, pd.DataFrame({"a": [1]}))
+        ctx.store.delete_run(run.id)
+        if error is not None:
+            raise error
+        run.finish(SUMMARY, pd.DataFrame({"a": [1]}))
+    assert ctx.store.get_run(run.id) is None and not tables.table_path(run.id).exists()
 
 
 def test_a_finished_run_is_listed_exported_and_deleted(ctx, store, tmp_path) -> None:
