@@ -27,10 +27,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lusifer.datasets.dataset import RatingTable
+from lusifer.datasets.entity_frames import find_duplicates
 from lusifer.datasets.movielens import Parsed
 from lusifer.disk_files import checksum, explain_write_error, replacing
 
-VERSION = 3
+VERSION = 4
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +57,20 @@ def compute_statistics(parsed: Parsed) -> tuple[pd.DataFrame, pd.DataFrame]:
     blocks = []
     items = _ItemSums(parsed.items)
     flags, genres = _genre_matrix(parsed)
+    firsts = _first_positions(parsed.items)
     start = 0
     while start < len(ids):
         stop = max(int(np.searchsorted(offsets, offsets[start] + BLOCK_ROWS, side="right")) - 1, start + 1)
         stop = min(stop, len(ids))
         rows = table.slice(int(offsets[start]), int(offsets[stop]))
         positions = items.add(rows)
-        blocks.append(_of_users(rows, offsets[start : stop + 1] - offsets[start], levels, positions, flags, genres))
+        blocks.append(_of_users(rows, offsets[start : stop + 1] - offsets[start], levels))
+        position = np.repeat(np.arange(stop - start), np.diff(offsets[start : stop + 1]))
+        above = rows.rating.astype(float) - blocks[-1]["mean"].to_numpy()[position]
+        newest = _is_newest(position, positions, firsts)
+        blocks[-1]["favourite_genre"] = _favourite_genres(
+            above[newest], position[newest], stop - start, positions[newest], flags, genres
+        )
         start = stop
     users = pd.concat(blocks) if blocks else pd.DataFrame()
     users.index = pd.Index(ids.astype("int64"), name="user_id")
@@ -78,9 +86,6 @@ def _of_users(
     rows: RatingTable,
     offsets: NDArray[np.int64],
     levels: NDArray[np.float32],
-    positions: NDArray[np.int64],
-    flags: NDArray[np.float32],
-    genres: list[str],
 ) -> pd.DataFrame:
     count = len(offsets) - 1
     n = np.diff(offsets)
@@ -99,7 +104,6 @@ def _of_users(
             "spread": np.sqrt(np.maximum(squares / n - mean**2, 0)),
             "first": rows.timestamp[offsets[:-1]],
             "last": rows.timestamp[offsets[1:] - 1],
-            "favourite_genre": _favourite_genres(rating - mean[position], position, count, positions, flags, genres),
             "histogram": list(histogram.reshape(count, -1).astype(np.int32)),
         }
     )
@@ -137,6 +141,32 @@ def _genre_matrix(parsed: Parsed) -> tuple[NDArray[np.float32], list[str]]:
     return flags, genres
 
 
+GENRE_DOUBT = 4.0
+"""Ratings' worth of doubt by which a genre's mean above the user's mean is shrunk: one lucky film is no favourite."""
+MIN_GENRE_RATINGS = 2
+"""Ratings of a genre from which it is told of."""
+
+
+def _first_positions(items: pd.DataFrame) -> NDArray[np.int64]:
+    """By item position, that of the first item with its title and year."""
+    firsts = np.arange(len(items))
+    ids = items.index.to_numpy()
+    for again, first in find_duplicates(items).items():
+        firsts[np.searchsorted(ids, again)] = np.searchsorted(ids, first)
+    return firsts
+
+
+def _is_newest(position: NDArray[np.int64], items: NDArray[np.int64], firsts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which ratings are their user's newest of an item, whichever id it has; rows are ordered by user and time."""
+    newest = np.ones(len(items), dtype=bool)
+    if (firsts != np.arange(len(firsts))).any():
+        keys = position.astype(np.int64) * len(firsts) + firsts[items]
+        _, from_end = np.unique(keys[::-1], return_index=True)
+        newest[:] = False
+        newest[len(keys) - 1 - from_end] = True
+    return newest
+
+
 def _favourite_genres(
     above: NDArray[np.float64],
     position: NDArray[np.int64],
@@ -145,7 +175,7 @@ def _favourite_genres(
     flags: NDArray[np.float32],
     genres: list[str],
 ) -> list[str]:
-    """The genre each user rates highest above their own mean, shrunk by how often they saw it."""
+    """The genre each user rates highest above their own mean, shrunk by how often they saw it; empty where none is."""
     if not genres:
         return [""] * users
     score, count = np.zeros((users, len(genres))), np.zeros((users, len(genres)))
@@ -153,9 +183,9 @@ def _favourite_genres(
         has = flags[positions, column]
         count[:, column] = np.bincount(position, has, users)
         score[:, column] = np.bincount(position, has * above, users)
-    best = score / (count + 5)  # five ratings' worth of doubt: one lucky film is no favourite
-    best[count == 0] = -np.inf
-    return [genres[c] for c in best.argmax(axis=1)]
+    best = score / (count + GENRE_DOUBT)
+    best[count < MIN_GENRE_RATINGS] = -np.inf
+    return [genres[c] if s > 0 else "" for c, s in zip(best.argmax(axis=1), best.max(axis=1), strict=True)]
 
 
 def content_hash(parsed: Parsed) -> str:

@@ -192,6 +192,7 @@ def evaluate(
     if {SIMULATOR, COMBINED} & set(predictors) and model is None:
         raise InvalidInputError("The simulator needs a model.", "Give one, such as builtin.")
     predictors, notes = _available(predictors)
+    notes += filter(None, [ctx.split.describe_known(test.user_ids if users is None else users)])
     combining = COMBINED in predictors
     if combining and community is None:
         community = offsets_only(ctx.dataset, ctx.split, seed=ctx.seed)

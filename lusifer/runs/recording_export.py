@@ -22,7 +22,8 @@ from lusifer.prompts import PromptSet, versions
 from lusifer.runs import tables
 from lusifer.runs.listing import get_run
 from lusifer.simulator import BUILTIN, label
-from lusifer.simulator.types import SECTIONS
+from lusifer.simulator.rating_summary import without_rating_habits
+from lusifer.simulator.types import SECTIONS, Profile
 from lusifer.store import Store
 
 
@@ -115,7 +116,8 @@ def _answers(store: Store, evolution: Mapping[str, Any]) -> Iterator[RecordedAns
         number = step["number"]
         if step["forecast"]:
             yield _ratings(user, number, "forecast", step["forecast"])
-        profile = {name: [b["text"] for b in step["profile"].get(name, ())] for name in SECTIONS}
+        written = without_rating_habits(Profile.from_json(step["profile"]))  # what code adds is computed again
+        profile = {name: [b.text for b in written.section(name)] for name in SECTIONS}
         changes = [{k: c[k] for k in ("aspect", "direction", "item_ids")} for c in step["changes"]]
         content = {"profile": profile, "explanation": step["explanation"], "changes": changes}
         yield RecordedAnswer(user=user, step=number, purpose="update", answer=content)

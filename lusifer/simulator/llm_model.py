@@ -15,9 +15,10 @@ from lusifer.llm import LLM, CachedLLM, CallMetadata, Completion, Message, Optio
 from lusifer.llm.recordings import Recording
 from lusifer.prompts import PromptSet
 from lusifer.simulator import answers, prompt_rendering
+from lusifer.simulator.duplicates import ask_once, distinct_items
 from lusifer.simulator.numbered_items import AskedItems, ask_about
 from lusifer.simulator.prompt_variables import TemplateInput, values_of
-from lusifer.simulator.rating_summary import rating_habits, with_rating_habits
+from lusifer.simulator.rating_summary import rating_habits, with_rating_habits, without_rating_habits
 from lusifer.simulator.types import Context, SimulatedRating, Update
 
 log = logging.getLogger(__name__)
@@ -88,11 +89,11 @@ class LLMUserModel:
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch, from the profile before it."""
-        return self._rate(context, items, "forecast")
+        return ask_once(lambda distinct: self._rate(context, distinct, "forecast"), items)
 
     def rate(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Simulated ratings, ``items_per_call`` at a time."""
-        return self._rate(context, items, "rate")
+        return ask_once(lambda distinct: self._rate(context, distinct, "rate"), items)
 
     def update(self, context: Context) -> Update:
         """The profile rewritten, with explanation and changes; one more call where that is invalid."""
@@ -118,13 +119,13 @@ class LLMUserModel:
 
     def rate_questions(self, context: Context, items: Sequence[Item], purpose: str = "rate") -> list[Question]:
         """What `rate` or `forecast` would ask first, call by call."""
-        size = self.prompts.items_per_call
+        size, items = self.prompts.items_per_call, distinct_items(items)
         chunks = [tuple(items[start : start + size]) for start in range(0, len(items), size)]
         return [self._rate_question(context, chunk, purpose, 0) for chunk in chunks]
 
     def draw_questions(self, context: Context, items: Sequence[Item], purpose: str = "rate") -> list[Question]:
         """What `rate` or `forecast` would ask after its first draw: the others, of what has no token probabilities."""
-        size, result = self.prompts.items_per_call, list[Question]()
+        size, result, items = self.prompts.items_per_call, list[Question](), distinct_items(items)
         for start in range(0, len(items) if self.prompts.samples > 1 else 0, size):
             chunk = tuple(items[start : start + size])
             first = {r.item_id: r for r in self._ratings(context, chunk, purpose, 0)}
@@ -158,7 +159,7 @@ class LLMUserModel:
         if self.recording is None:
             return
         recorded = self.recording.bullets(context.user.id, context.step - 1)
-        if sorted(recorded) != sorted(b.text for b in context.profile.bullets):
+        if sorted(recorded) != sorted(b.text for b in without_rating_habits(context.profile).bullets):
             raise ModelError(
                 f"Not in the recording {self.recording.name}: another profile than the recorded one.",
                 "Connect a model, or use the built-in, to ask what was not recorded.",

@@ -8,7 +8,7 @@ docs/prompts.md read it from here. What templates may read *of* a value is the s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,6 @@ from lusifer.prompts import TEMPLATES, PromptSet
 from lusifer.simulator.item_rows import columns_of, render_columns, render_row, render_title
 from lusifer.simulator.rating_summary import (
     describe_person,
-    rating_habits,
     summarize_ratings,
     without_rating_habits,
 )
@@ -102,9 +101,7 @@ def _items_heading(given: TemplateInput) -> str:
 
 
 def _statements(given: TemplateInput) -> str:
-    context = given.context
-    habits = rating_habits(context.seen, context.usual_rating, context.scale, context.item_nouns.plural)
-    return without_rating_habits(context.profile, habits).text
+    return replace(without_rating_habits(given.context.profile), about="").text
 
 
 def _summary(given: TemplateInput) -> str:

@@ -86,29 +86,45 @@ def _extremes(name: str, others: Sequence[Rated], mean: float, sign: int) -> lis
     return [f"{name}: {told}" + (f" and {more} more at {last:g}" if more else "")]
 
 
+COMPUTED = "computed"
+"""What a statement is about that code wrote, not the model."""
+
+
 def rating_habits(seen: Sequence[Rated], usual: float, scale: RatingScale, nouns: str) -> tuple[Bullet, ...]:
     """The statements on rating habits that code writes: mean, count and spread, exact at every step."""
     if not seen:
         return ()
     mean = user_mean(seen, usual)
     counts = Counter(r.rating for r in seen)
-    given = [f"{v:g} to {counts[v]}" for v in scale.values.tolist()[::-1] if counts[v]]
+    levels = [v for v in scale.values.tolist()[::-1] if counts[v]]
+    given = [f"{_in_words(counts[v])} {v:g}{'s' if counts[v] > 1 else ''}" for v in levels]
     spread = ", ".join(given[:-1]) + (" and " if len(given) > 1 else "") + given[-1]
     return (
-        Bullet(f"Mean rating {mean:.2f} over {len(seen)} {nouns}; over all users it is {usual:.2f}."),
-        Bullet(f"Gave {spread}."),
+        Bullet(f"Mean rating {mean:.2f} over {len(seen)} {nouns}; over all users it is {usual:.2f}.", COMPUTED),
+        Bullet(f"Gave {spread}.", COMPUTED),
     )
 
 
+_ONES = (
+    "no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+).split()
+_TENS = "- - twenty thirty forty fifty sixty seventy eighty ninety".split()
+
+
+def _in_words(count: int) -> str:
+    """A count before a rating, told apart from it by its spelling: ``twenty-one 4s``; digits from a hundred."""
+    if count < len(_ONES):
+        return _ONES[count]
+    tens, ones = divmod(count, 10)
+    return str(count) if count > 99 else _TENS[tens] + (f"-{_ONES[ones]}" if ones else "")
+
+
 def with_rating_habits(profile: Profile, habits: Sequence[Bullet]) -> Profile:
-    """The profile with statements on rating habits before the model's own."""
-    texts = {habit.text for habit in habits}
-    own = tuple(b for b in profile.rating_habits if b.text not in texts)
-    return replace(profile, rating_habits=(*habits, *own))
+    """The profile with the statements on rating habits that code writes before the model's own."""
+    return replace(profile, rating_habits=(*habits, *without_rating_habits(profile).rating_habits))
 
 
-def without_rating_habits(profile: Profile, habits: Sequence[Bullet]) -> Profile:
-    """The profile without the statements that code wrote, and without the line on who the user is."""
-    texts = {habit.text for habit in habits}
-    own = tuple(b for b in profile.rating_habits if b.text not in texts)
-    return replace(profile, about="", rating_habits=own)
+def without_rating_habits(profile: Profile) -> Profile:
+    """The profile without the statements that code wrote."""
+    return replace(profile, rating_habits=tuple(b for b in profile.rating_habits if b.aspect != COMPUTED))

@@ -13,6 +13,8 @@ import pytest
 from lusifer import prompts
 from lusifer.datasets import Item, User
 from lusifer.datasets.dataset import Details
+from lusifer.evaluation.audit.quantities import read_quantities
+from lusifer.evaluation.audit.tokens import tokenize
 from lusifer.llm import Completion
 from lusifer.llm.recordings import RecordedLLM, find_recording
 from lusifer.simulator import LLMUserModel
@@ -105,8 +107,9 @@ def test_code_writes_the_numbers_of_the_rating_habits(ml100k, last10, contexts) 
     text = " ".join(b.text for b in update.profile.rating_habits)
     assert f"{mean:.2f} over {len(seen)} movies" in text
     counts = {value: sum(r.rating == value for r in seen) for value in (1, 2, 3, 4, 5)}
-    told = dict(re.findall(r"(\d) to (\d+)", text))
-    assert told == {str(value): str(count) for value, count in counts.items() if count}
+    read = read_quantities(tokenize(text), frozenset(), context.scale)
+    told = {min(q.values): q.number for q in read if q.kind == "count" and q.values}
+    assert told == {value: count for value, count in counts.items() if count}
     after = context.with_batch(batch).after_update(update)
     llm = NumberingLLM()
     LLMUserModel(llm, ANONYMOUS).rate(after, tuple(r.item for r in batch))

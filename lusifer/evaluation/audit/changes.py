@@ -15,6 +15,8 @@ from lusifer.simulator import wording
 from lusifer.simulator.aspects import aspects_of
 from lusifer.simulator.types import Change, Profile, Rated, Section
 
+_LOW_ENDS = (["low"], ["lower"], ["lowest"], ["below"])
+"""Last words by which a change says that movies are rated low: ``Harsh films low``."""
 MARGIN_UP, MARGIN_DOWN, MARGIN_HABIT = 0.5, 0.25, 0.5
 """Stars on the wrong side of the user's mean from which cited ratings speak against a change: for one that says more
 of something, for one that says less (which a model says seldom, and should be able to show), and for a habit."""
@@ -146,7 +148,7 @@ def _has(rated: Rated, aspect: str) -> bool:
 
 def _side(text: str, bullet: str, section: Section | None) -> int:
     """The side that a change takes: by its first words, else by the bullet that it is about, else by all its words."""
-    if is_rated_low(text):
+    if is_rated_low(text) or text.split()[-1:] in _LOW_ENDS:
         return -1
     side = side_of(" ".join(text.split(": ")[-1].split()[:3]))
     if side:

@@ -23,6 +23,7 @@ def check_facts(reading: Reading) -> list[Finding]:
         *_extremes(reading),
         *check_counts(reading),
         *_means(reading),
+        *_differences(reading),
     ]
 
 
@@ -115,6 +116,29 @@ def _means(reading: Reading) -> Iterator[Finding]:
             scale = "these" if named else "the"
             why = f"It says {quantity.number:g}; {scale} ratings average {means[0] if named else nearest:.2f}."
             yield Finding(False, why, context.cite(context.rated))
+
+
+DIFFERENCE_TOLERANCE = 0.6
+"""Stars by which a difference may be off: it is told roughly, of movies named as examples of more."""
+
+
+def _differences(reading: Reading) -> Iterator[Finding]:
+    """``Crime (Heat, Seven), about +0.9 stars``: the movies named before it, against the user's mean."""
+    context = reading.context
+    for quantity in (q for q in reading.quantities if q.kind == "difference"):
+        begins = max((k + 1 for k in range(quantity.first) if reading.tokens[k].word in {";", "."}), default=0)
+        mentions = [m for m in reading.mentions if m.rated and begins <= m.first < quantity.first]
+        ratings = [r for m in mentions for r in reading.ratings(m)]
+        if not ratings:
+            continue
+        difference = float(np.mean(ratings)) - context.mean
+        everything = [r for m in reading.mentions if m.rated for r in reading.ratings(m)]  # exceptions behind it too
+        kinds = [context.evidence[a].difference for a in reading.aspects if a in context.evidence]
+        possible = [difference, float(np.mean(everything)) - context.mean, *kinds]
+        holds = min(abs(d - quantity.number) for d in possible) <= DIFFERENCE_TOLERANCE * context.star
+        why = f"It says {quantity.number:+g} stars; the movies named lie {difference:+.1f} vs. the user's mean."
+        cited = tuple(e for m in mentions for e in reading.cite(m))
+        yield Finding(holds, context.with_item_noun(why), cited)
 
 
 def _is_own_mean(reading: Reading, quantity: Quantity) -> bool:

@@ -41,6 +41,8 @@ _BEFORE_RATING = DETERMINERS | {
     "all",
 }
 _PARTS = {("a", "third"): 1 / 3, ("two", "thirds"): 2 / 3, ("a", "quarter"): 1 / 4, ("three", "quarters"): 3 / 4}
+_STARS = {"star", "stars"}
+_ABOVE, _BELOW = {"above", "higher", "better", "over"}, {"below", "lower", "worse", "under"}
 _ALONE = {"only", "sole", "lone", "single"}
 
 
@@ -76,7 +78,7 @@ class _Reader:
 
     def read(self, at: int) -> Quantity | None:
         """The quantity that begins at a token."""
-        named = self._named(at) or self._share(at)
+        named = self._difference(at) or self._named(at) or self._share(at)
         if named is not None:
             return named
         number = self.number(at)
@@ -88,6 +90,27 @@ class _Reader:
         if self._is_rough(at):
             tolerance = max(2.5 * tolerance, 0.26)
         return Quantity("mean", at, at + 1, number=number.value, tolerance=tolerance)
+
+    def _difference(self, at: int) -> Quantity | None:
+        """``+0.9 stars``, ``half a star below``, ``1.5 stars above``: stars from the user's mean."""
+        sign = {"+": 1, "-": -1, "−": -1, "–": -1}.get(self.word(at))
+        number = self.number(at + 1)
+        if sign and number is not None and not number.plural and not self.number(at - 1):
+            stars = self.word(at + 2) in _STARS
+            if stars or (number.decimals and self.word(at) == "+"):
+                return Quantity("difference", at, at + 2 + stars, number=sign * number.value)
+        for words, value in ((("half", "a"), 0.5), (("a",), 1.0), (("one",), 1.0)):
+            last = at + len(words)
+            if tuple(self.word(k) for k in range(at, last)) == words and self.word(last) in _STARS:
+                return self._difference_in_words(at, last + 1, value)
+        number = self.number(at)
+        if number is not None and not number.plural and self.word(at + 1) in _STARS:
+            return self._difference_in_words(at, at + 2, number.value)
+        return None
+
+    def _difference_in_words(self, first: int, last: int, value: float) -> Quantity | None:
+        side = (self.word(last) in _ABOVE) - (self.word(last) in _BELOW)
+        return Quantity("difference", first, last + 1, number=side * value) if side else None
 
     def _named(self, at: int) -> Quantity | None:
         for phrases, value in ((TOP_PHRASES, self.scale.highest), (BOTTOM_PHRASES, self.scale.lowest)):

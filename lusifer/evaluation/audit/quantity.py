@@ -19,11 +19,12 @@ class Quantity:
     """A number and what it is of.
 
     Attributes:
-        kind: a rating (or several that are possible), a mean, a count of ratings, a share of them.
+        kind: a rating (or several that are possible), a mean, a count of ratings, a share of them, a difference in
+            stars to the user's mean.
         first, last: its tokens, the last one excluded.
         values: the ratings that it means; of a count or share, the ratings that are counted (empty if not said).
         in_order: the ratings as written, where several are ("4 and 3").
-        number: the mean, the count or the share (of one).
+        number: the mean, the count, the share (of one) or the difference.
         total: of how many, where a count says so.
         tolerance: by how much the truth may differ.
         negated: "no 5s", "never a 5".
@@ -33,7 +34,7 @@ class Quantity:
         recent: counts ratings of this batch alone ("five more 5s").
     """
 
-    kind: Literal["rating", "mean", "count", "share"]
+    kind: Literal["rating", "mean", "count", "share", "difference"]
     first: int
     last: int
     values: frozenset[float] = frozenset()

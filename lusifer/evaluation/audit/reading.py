@@ -16,6 +16,8 @@ from lusifer.evaluation.audit.tokens import Token, tokenize
 from lusifer.evaluation.audit.vocabulary import EXCEPTIONS
 
 _LIVE = re.compile(r"\blive[ -]action\b", re.IGNORECASE)  # is no action film
+_PREDICATES = {"is", "are", "was", "were", "got", "lies", "lie", "stands", "stand"}
+_APART = {"exception", "exceptions", "average", "below", "above", "middling", "usual", "mean", "between"}
 _COMPARED = {("short", "of"), ("compared", "to"), ("compared", "with"), ("next", "to")}
 
 
@@ -71,7 +73,17 @@ class Reading:
     @cached_property
     def examples(self) -> tuple[TitleMention, ...]:
         """The rated movies that it names as examples, without exceptions ("apart from Heat", "though Heat …")."""
-        return tuple(m for m in self.mentions if m.rated and not self._is_exception(m))
+        return tuple(m for m in self.mentions if m.rated and not self._is_exception(m) and not self._stands_apart(m))
+
+    def _stands_apart(self, mention: TitleMention) -> bool:
+        """Whether a later clause says of it alone how it was rated: ``…; Heat is the exception, Seven was average``."""
+        before = [t.word for t in self.tokens[: mention.first]]
+        if ";" not in before:
+            return False
+        rest = [t.word for t in self.tokens[mention.last :]]
+        clause = rest[: next((k for k, w in enumerate(rest) if w in {".", ";"}), len(rest))]
+        said = [k for k, w in enumerate(clause) if w in _PREDICATES]
+        return bool(said) and bool(set(clause[: said[0] + 5]) & _APART)
 
     def _is_exception(self, mention: TitleMention) -> bool:
         before = [t.word for t in self.tokens[: mention.first]]

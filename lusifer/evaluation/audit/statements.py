@@ -55,6 +55,8 @@ def _habit_findings(reading: Reading) -> Iterator[Finding]:
         side = side_of(lead_of(reading.without_titles))
         yield from check_examples(reading, side) if side else ()
         return
+    if reading.aspects:  # "Dramas rise well above the mean": of a kind, not of how the scale is used
+        return
     habit = check_habit(reading.without_titles, reading.context)
     if habit is not None:
         yield habit

@@ -56,7 +56,8 @@ def draw_unrated_items(setup: ExperimentSetup, user: int) -> list[tuple[Item, ..
     train = setup.ctx.split.train
     ids, counts = np.unique(train.item, return_counts=True)
     rated = np.concatenate([train.of_user(user).item, setup.ctx.split.test.of_user(user).item])
-    unrated = ~np.isin(ids, rated)
+    unrated = ~np.isin(ids, setup.ctx.dataset.all_ids(rated))
+    unrated &= ids == setup.ctx.dataset.first_ids(ids)
     ids, chances = ids[unrated], counts[unrated] / counts[unrated].sum()
     count = min(SHOWN * _rounds(setup), len(ids))
     drawn = np.random.default_rng((setup.ctx.seed, 41, user)).choice(ids, count, replace=False, p=chances)
