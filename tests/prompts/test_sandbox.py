@@ -194,7 +194,7 @@ def test_shipped_templates_are_compiled_once() -> None:
     assert sandbox.compile_template(text) is sandbox.compile_template(text)
 
 
-# Each is one node of a template that may have much to do, with ``a`` a long list, ``e`` an empty one, ``t`` a long text.
+# Each is one node that may have much to do, with ``a`` a long list, ``e`` an empty one, ``t`` a long text.
 OPERATORS = (
     "a + e",
     "t + t",
