@@ -55,7 +55,7 @@ def hide(text: str, *secrets: str) -> str:
 
     In small and capital letters alike, also where characters are written as JSON, addresses and HTML may write them.
     All else stays as it is: what only looks like a secret may be part of an answer. A secret of fewer than eight
-    characters is hidden as a whole; letters alone are none then (servers that need no key are given ``none``, ``EMPTY``).
+    characters is hidden as a whole; letters alone are none then (``none``, ``EMPTY``: for servers that need no key).
     """
     for start, end in reversed(find_secrets(text, *secrets)):
         text = f"{text[:start]}{HIDDEN}{text[end:]}"

@@ -42,10 +42,10 @@ each_writing = pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
 
 def leaks(text: str) -> bool:
     """Whether eight characters of the key stand in a text, however they are written."""
-    seen = [text]
+    seen = [text, text.replace("\\\\", "\\")]
     for _ in range(4):
         plain = re.sub(r"\\u([0-9a-f]{4})", lambda m: chr(int(m[1], 16)), seen[-1])
-        seen.append(html.unescape(plain.replace("\\\\", "\\")))
+        seen.append(html.unescape(plain))
     found = " ".join(seen).lower().replace("%2d", "-").replace("%73", "s")
     return any(KEY[at : at + 8].lower() in found for at in range(len(KEY) - 7))
 
