@@ -37,8 +37,8 @@ def pressed(page: Page, name: str, until: str) -> None:
 
 
 def evolution(page: Page, url: str) -> None:
-    """The third step of the user on whom the app opens, as a recorded model saw him, with what caused a change lit."""
-    page.goto(f"{url}/evolution?user=452&step=3")
+    """The third step of a user as a recorded model saw him, with what caused a change lit."""
+    page.goto(f"{url}/evolution?model=recorded:last10-37users-plain&user=452&step=3")
     settled(page)
     page.locator(".change").first.focus()
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import streamlit as st
 
-from lusifer.ui import pages
+from lusifer.ui import page_state, pages
 from lusifer.ui.formatting import with_item_noun
 
 SECTIONS = {"Simulated users": "simulated_users", "Evaluation": "evaluation", "Workshop": "workshop"}
@@ -30,8 +29,6 @@ class PageSpec:
         script: the file name of its script.
         url_path: its address; "" for the page at the root.
         asks_model: whether a language model may be asked on it with the chosen prompts.
-        resets: what a reset of the session sets its bound fields to.
-        forgets: query parameters that it writes itself and a reset removes.
     """
 
     title: str
@@ -42,8 +39,6 @@ class PageSpec:
     script: str
     url_path: str
     asks_model: bool = False
-    resets: Mapping[str, object] = field(default_factory=dict)
-    forgets: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -83,10 +78,16 @@ def asks_model(url_path: str) -> bool:
     return any(spec.asks_model for spec in page_specs().values() if spec.url_path == url_path)
 
 
-def show_page_link(page: str, label: str, query: Mapping[str, str]) -> None:
-    """A link to another page, by the name of its folder, with its query parameters."""
+def show_page_link(page: str, label: str, **values: object) -> None:
+    """A link to another page that keeps what is looked at.
+
+    Args:
+        page: the name of its folder.
+        label: of the link.
+        **values: fields of the page's state with other values.
+    """
     spec = page_specs()[page]
-    st.page_link(spec.path, label=label, icon=spec.icon, query_params=dict(query))
+    st.page_link(spec.path, label=label, icon=spec.icon, query_params=page_state.link(spec.url_path, **values))
 
 
 def page_rows() -> list[tuple[str, str, str, str]]:

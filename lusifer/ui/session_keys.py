@@ -1,8 +1,8 @@
-"""Every name under which a session holds something: fields, query parameters, and what a page remembers.
+"""Every name under which a session holds something: fields, and what a page remembers.
 
-A plain constant names a field or a query parameter: it is given to a widget as its ``key``, and read where another part
-of the app needs the value. A `Slot` is what the app itself remembers for a session, with its type. Fields that nobody
-reads but the line that draws them have their key there.
+A plain constant names a field: it is given to a widget as its ``key``, and read where another part of the app needs the
+value. A `Slot` is what the app itself remembers for a session, with its type. Fields that nobody reads but the line
+that draws them have their key there. What stands in the address is in `lusifer.ui.page_state`.
 """
 
 from __future__ import annotations
@@ -15,24 +15,12 @@ import streamlit as st
 from lusifer.datasets import MOVIES, ItemNouns
 
 if TYPE_CHECKING:
+    from lusifer.ui.page_state import PageSession
     from lusifer.ui.pages.prompts.draft import Draft
     from lusifer.ui.pages.prompts.draft_run import DraftRun
     from lusifer.ui.state import PageContext
 
 T = TypeVar("T")
-
-# ---- fields bound to the address, and query parameters ---------------------------------------------------------------
-
-DATASET, SPLIT, MODEL, PROMPTS = "dataset", "split", "model", "prompts"
-EVIDENCE = "evidence"  # of links: the comparison has an arm that is told what others gave
-USER, STEP, HISTORY, BATCH, PRESENT, BESIDE = "user", "step", "history", "batch", "present", "beside"
-OTHER_USER, OTHER_MODEL, OTHER_PROMPTS = "other-user", "other-model", "other-prompts"
-LAB_VIEW, PROMPTS_VIEW, TEMPLATE, CALL_SEARCH = "hands", "view", "template", "call-search"
-DRAFT, TRIAL, VERSION, RUN, CALL, EXPERIMENT = "draft", "trial", "version", "run", "call", "experiment"
-EDIT = "Edit"
-"""The first view of the Prompts page."""
-EDIT_PROFILE = "Edit a profile"
-"""The first view of the What-if lab."""
 
 # ---- fields that other parts read ------------------------------------------------------------------------------------
 
@@ -45,9 +33,9 @@ USER_TABLE, LOCAL_USER, ONLY_DIFFERENCES, SESSION_DOLLARS, RATED_ITEMS = (
 )
 
 
-def experiment_run(experiment: str) -> str:
-    """The list of an experiment's results."""
-    return f"experiment-run-{experiment}"
+def comparison_filter(name: str) -> str:
+    """A filter of a comparison's rows, which is drawn below what it filters."""
+    return f"filter-{name}"
 
 
 def local_user_fields(user: int) -> str:
@@ -85,6 +73,7 @@ class Slot(Generic[T]):
         return value
 
 
+PAGES: Slot[PageSession | None] = Slot("_pages", None)
 CONTEXT: Slot[PageContext | None] = Slot("_chosen", None)
 SESSION: Slot[str] = Slot("_session", "")
 ITEM_NOUNS: Slot[ItemNouns] = Slot("_words", MOVIES)
@@ -93,7 +82,6 @@ API_KEYS: Slot[dict[str, str]] = Slot("_keys", {})
 LISTED_MODELS: Slot[list[str]] = Slot("_models", [])
 MODELS_MESSAGE: Slot[str] = Slot("_models_said", "")
 MODELS_ERROR: Slot[str] = Slot("_models_error", "")
-UNFIT_RECORDING: Slot[str] = Slot("_unfit-recording", "")
 DETAILS_FILE: Slot[str] = Slot("_details_done", "")
 DETAILS_MESSAGE: Slot[str] = Slot("_details_said", "")
 PLAYING: Slot[bool] = Slot("playing", False)

@@ -13,15 +13,14 @@ from lusifer import __version__, datasets, settings
 from lusifer.datasets import DATASET_SPECS, splits
 from lusifer.datasets.fetch import fetch
 from lusifer.datasets.item_details import ATTRIBUTION
-from lusifer.errors import DatasetError, DatasetMissingError, LusiferError
+from lusifer.errors import DatasetError, DatasetMissingError, LusiferError, StoreError
 from lusifer.jobs import Job
-from lusifer.llm.recordings import PREFIX
+from lusifer.llm.recordings import PREFIX, Recording, find_recording
 from lusifer.simulator import BUILTIN
-from lusifer.ui import page_registry, session_keys, state
-from lusifer.ui.components import dataset_picker, evidence_control, model_picker, movie_details
+from lusifer.ui import address_bar, page_registry, page_state, session_keys, state
+from lusifer.ui.components import dataset_picker, evidence_control, model_picker, movie_details, user_picker
 from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown, format_spent, set_item_nouns
-from lusifer.ui.pages.evolution.step_player import is_presenting
 
 # A file of ours: icons by name are fetched from a font server, and the app asks nobody for anything.
 ICON = Path(__file__).parent / "assets" / "icon.png"
@@ -36,6 +35,7 @@ READABLE_STYLE = f"""<style>
 :is([data-testid="stApp"], [data-testid="stSidebar"]) {_FILLED} {{color: light-dark(#fff, #04191a) !important}}
 </style>"""
 """The same where CSS knows the theme (not in popovers): a reader's device may change it without asking the server."""
+UNSEEN_STYLE = f"<style>.st-key-{address_bar.KEY} {{display: none}}</style>"
 
 ABOUT = f"""
 **Lusifer Explorer {__version__}** simulates the users of a recommender system and lets you inspect the simulation.
@@ -61,7 +61,6 @@ def configure() -> None:
         page_title="Lusifer Explorer",
         page_icon=str(ICON),
         layout="wide",
-        initial_sidebar_state="collapsed" if is_presenting() else "auto",
         menu_items={"About": ABOUT, "Get help": None, "Report a bug": None},
     )
 
@@ -75,12 +74,16 @@ def stop_with(error: LusiferError) -> NoReturn:
 def draw_app() -> None:
     """Draw the sidebar, then the chosen page, or the welcome page while there is no data."""
     page = st.navigation(page_registry.build_pages())
-    st.html((DARK_STYLE if st.context.theme.type == "dark" else "") + READABLE_STYLE)
+    page_state.begin_run(page.url_path)
+    st.set_page_config(initial_sidebar_state="collapsed" if page_state.current().presenting else "auto")
+    st.html((DARK_STYLE if st.context.theme.type == "dark" else "") + READABLE_STYLE + UNSEEN_STYLE)
+    page_state.open_notes()
     names = dataset_picker.dataset_names()
+    name = page_state.settle_choice("dataset", names, lambda given: f"There is no dataset {given} here")
     with st.sidebar:
-        session_keys.apply_request(session_keys.DATASET)  # one whose columns were accepted a moment ago
-        name = st.selectbox("Dataset", names, key=session_keys.DATASET, bind="query-params") or names[0]
+        st.selectbox("Dataset", names, key=page_state.seed("dataset"))
     if dataset_picker.needs_reading(name):
+        page_state.show_address()
         dataset_picker.show_reading(name)
         return
     try:
@@ -104,8 +107,10 @@ def draw_app() -> None:
             _show_usage(ctx)  # before the page: one that stops early must not take it along
             _show_about()
     except LusiferError as error:
+        page_state.show_address()
         state.show_error(error)
         return
+    page_state.show_address()
     if not ctx.is_free and ctx.prompt_set.evidence and not ctx.evidence and page_registry.asks_model(page.url_path):
         # Asked without what they want told, they would be other prompts.
         st.info(
@@ -114,31 +119,61 @@ def draw_app() -> None:
             icon=":material/groups:",
         )
         return
-    page.run()
+    try:
+        page.run()
+    except StoreError as error:  # moved, replaced, locked or damaged while a page was drawn
+        state.show_error(error)
 
 
 def _pick_context(data: datasets.Dataset) -> state.PageContext:
+    wrong_user = user_picker.correct_user(data, "user")
     options = splits.names(data)
-    requested = st.query_params.get(session_keys.SPLIT)
-    rule = st.selectbox(
+    rule = page_state.settle_choice("split", options, lambda given: f"This dataset has no split {given}")
+    st.selectbox(
         "Split",
         options,
-        key=session_keys.SPLIT,
-        bind="query-params",
+        key=page_state.seed("split"),
         help="Which ratings the simulator may see (training set) and which it is evaluated on (test set).",
     )
-    if requested and requested not in options:
-        st.warning(f"This dataset has no split {escape_markdown(requested)}; {rule} is used.")
-    st.caption(splits.describe(rule or splits.DEFAULT))
-    split = state.make_split(data, rule or splits.DEFAULT)
+    st.caption(splits.describe(rule))
+    split = state.make_split(data, rule)
     model = model_picker.pick_model(data, split)
     name, prompt_set = model_picker.pick_prompts(model)
     # A recording was asked without; the built-in reads no prompts.
     told = prompt_set.evidence and model != BUILTIN and not model.startswith(PREFIX)
     evidence = told and evidence_control.show_required(data, split)
-    return state.PageContext(
-        data, split, model, dict(session_keys.API_KEYS.get()), state.get_budget(), evidence, name, prompt_set
+    if model.startswith(PREFIX):
+        _settle_history(find_recording(model.removeprefix(PREFIX)))
+    now = page_state.current()
+    ctx = state.PageContext(
+        data,
+        split,
+        model,
+        dict(session_keys.API_KEYS.get()),
+        state.get_budget(),
+        evidence,
+        name,
+        prompt_set,
+        now.history,
+        now.batch_size,
     )
+    if wrong_user:
+        user_picker.settle_user(ctx, wrong_user)
+    return ctx
+
+
+def _settle_history(recording: Recording) -> None:
+    """A recording holds histories of one length in batches of one size: others are said and not used."""
+    now, header = page_state.current(), recording.header
+    for attribute, held in (("history", header.history), ("batch_size", header.batch_size)):
+        if getattr(now, attribute) not in {None, held}:
+            page_state.settle(
+                attribute,
+                None,
+                f"The recording {recording.name} holds histories of {header.history} ratings in batches of "
+                f"{header.batch_size}; these are used.",
+                always=True,
+            )
 
 
 def _show_usage(ctx: state.PageContext) -> None:
@@ -189,33 +224,12 @@ def _show_about() -> None:
     )
 
 
-SIDEBAR_RESETS = {
-    session_keys.MODEL: BUILTIN,
-    session_keys.SPLIT: splits.DEFAULT,
-    session_keys.PROMPTS: "active",
-}
-
-
 def _reset_session() -> None:
-    """Forget what this session holds and what the address says.
-
-    Before the script runs: what a widget is bound to in the address can only be set through it, and then follows.
-    """
-    resets: dict[str, object] = dict(SIDEBAR_RESETS)
-    ctx = session_keys.CONTEXT.get()
-    if ctx is not None:
-        resets[session_keys.USER] = ctx.dataset.user_label(int(ctx.dataset.user_ids[0]))
-    for spec in page_registry.page_specs().values():
-        resets |= spec.resets
-    there = {str(key) for key in st.session_state} | set(st.query_params)
+    """Forget what this session holds, before the script runs; the address follows."""
     # The session's name stays: what it has spent counts on, a reset is no new budget.
-    for key in set(st.session_state) - {*resets, session_keys.USER, session_keys.DATASET, session_keys.SESSION.key}:
+    for key in set(st.session_state) - {session_keys.PAGES.key, session_keys.SESSION.key}:
         del st.session_state[key]
-    for key in there & set(resets):
-        st.session_state[key] = resets[key]
-    for spec in page_registry.page_specs().values():
-        for key in spec.forgets:  # written by the page, bound to no field
-            st.query_params.pop(key, None)
+    page_state.reset()
     st.toast("The session was reset. Nothing that was saved is lost.", icon=":material/restart_alt:")
 
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import streamlit as st
 
@@ -14,6 +14,7 @@ from lusifer import datasets, settings
 from lusifer.datasets import Dataset, splits
 from lusifer.datasets.item_details import load_details
 from lusifer.datasets.splits import Split
+from lusifer.disk_files import remove_leftovers
 from lusifer.errors import LusiferError, StoreError
 from lusifer.jobs import Jobs
 from lusifer.llm import Budget
@@ -39,8 +40,7 @@ from lusifer.simulator.suggest import Suggestion, suggest
 from lusifer.store import Store
 from lusifer.ui import session_keys
 from lusifer.ui.caching import HASHES
-
-Default = TypeVar("Default", int, None)
+from lusifer.ui.server_end import cancel_jobs_at_end
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the dataset …")
@@ -96,7 +96,10 @@ def open_store() -> Store | None:
 @st.cache_resource(show_spinner=False)
 def get_jobs() -> Jobs:
     """The background work of this server; it survives page changes and reloads."""
-    return Jobs()
+    remove_leftovers(settings.data_dir())  # of processes that were killed; once, as this is
+    jobs = Jobs()
+    cancel_jobs_at_end(jobs)
+    return jobs
 
 
 @st.cache_data(max_entries=8, show_spinner="Finding suggested users …", hash_funcs=HASHES)
@@ -129,6 +132,8 @@ class PageContext:
         evidence: whether the model is given community evidence; only once that is prepared.
         prompts: the name of the set that a language model is asked with.
         prompt_set: that set.
+        history: length of the history in ratings, where a person chose one.
+        batch_size: ratings a step, where a person chose it.
     """
 
     dataset: Dataset
@@ -139,6 +144,8 @@ class PageContext:
     evidence: bool = False
     prompts: str = DEFAULT_PROMPTS
     prompt_set: PromptSet = field(default_factory=usual_prompts)
+    history: int | None = None
+    batch_size: int | None = None
 
     @property
     def builtin(self) -> bool:
@@ -161,11 +168,21 @@ class PageContext:
         return self if self.recording is None else replace(self, model=BUILTIN)
 
     @property
-    def history_and_batch_size(self) -> tuple[int, int]:
+    def default_history_and_batch_size(self) -> tuple[int, int]:
         """History and batch size unless a person says otherwise."""
         if self.builtin:
             return DEFAULT_HISTORY, DEFAULT_BATCH_SIZE
         return self.prompt_set.history, self.prompt_set.batch_size
+
+    @property
+    def history_and_batch_size(self) -> tuple[int, int]:
+        """History and batch size of the evolutions that pages show."""
+        history, batch_size = self.default_history_and_batch_size
+        return self.history or history, self.batch_size or batch_size
+
+    def with_default_history(self) -> PageContext:
+        """The same choices with history and batch size as runs have them."""
+        return replace(self, history=None, batch_size=None)
 
     def user_model(
         self,
@@ -200,15 +217,15 @@ class PageContext:
         """The key of this session's job of a name on the chosen data."""
         return f"{name}:{self.dataset.hash[:8]}:{self.split.id}:{session_id()}"
 
-    def evolution_spec(self, user: int, history: int | None = None, batch_size: int | None = None) -> EvolutionSpec:
-        """The evolution of a user by these choices; history and batches as the prompts have them unless given."""
+    def evolution_spec(self, user: int) -> EvolutionSpec:
+        """The evolution of a user by these choices; history and batches as the prompts have them unless chosen."""
         return make_evolution_spec(
             self.dataset,
             self.split,
             user,
             self.user_model(),
-            history=history,
-            batch_size=batch_size,
+            history=self.history,
+            batch_size=self.batch_size,
             community=self.community,
         )
 
@@ -255,15 +272,6 @@ def current_context() -> PageContext:
     ctx = session_keys.CONTEXT.get()
     assert ctx is not None, "a page runs after the sidebar"
     return ctx
-
-
-def clamp_input(value: object, low: int, high: int, default: Default) -> int | Default:
-    """A number from a widget or a link, brought back into its range (browsers may send anything)."""
-    try:
-        number = int(str(value))
-    except ValueError:
-        return default
-    return min(max(number, low), high)
 
 
 def show_error(error: LusiferError) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from lusifer.evaluation import COMBINED
 from lusifer.runs.kinds import COMPARISON
 from lusifer.simulator import label
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import (
     downloads,
     job_panel,
@@ -105,8 +105,7 @@ VIEWS = {
 view = st.segmented_control(
     "Details",
     list(VIEWS),
-    default="distribution",
-    key="view",
+    key=page_state.seed("details"),
     required=True,
     format_func=lambda v: VIEWS[v][0],
 )

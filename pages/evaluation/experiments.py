@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lusifer.evaluation.experiments import EXPERIMENTS
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import job_panel, run_picker
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.experiments import experiment_view, gallery, population_section
@@ -14,6 +14,7 @@ new_run = session_keys.new_result("experiment")
 st.title("Experiments", icon=":material/experiment:")
 st.caption("Open questions about simulated users, each answered by a reproducible experiment.")
 
+name = page_state.settle_choice("experiment", list(EXPERIMENTS), lambda given: f"There is no experiment {given}")
 live = state.live_context(ctx)
 newest = gallery.newest_runs(ctx, store)
 job = gallery.automatic_job(live, store, newest)
@@ -25,30 +26,25 @@ elif job is not None and job.state in {"failed", "cancelled"}:
     st.warning(escape_markdown(job.error), icon=":material/error:")
 gallery.show_gallery(newest, computing)
 
-if session_keys.EXPERIMENT not in st.session_state and st.query_params.get(session_keys.EXPERIMENT) in EXPERIMENTS:
-    st.session_state[session_keys.EXPERIMENT] = st.query_params[session_keys.EXPERIMENT]
-name = st.pills(
+st.pills(
     "Experiment",
     list(EXPERIMENTS),
-    key=session_keys.EXPERIMENT,
+    key=page_state.seed("experiment"),
     required=True,
     wrap=True,
-    default=None if session_keys.EXPERIMENT in st.session_state else next(iter(EXPERIMENTS)),
     format_func=lambda n: f":material/{EXPERIMENTS[n].icon}: {EXPERIMENTS[n].title}",
     label_visibility="collapsed",
 )
-st.query_params[session_keys.EXPERIMENT] = name
 st.subheader(EXPERIMENTS[name].question)
 
 runs_of_experiment = experiment_view.finished_experiments(ctx, store, name)
 if new_run.get() not in {None, *(r["id"] for r in runs_of_experiment)}:  # all were run: the newest of each is shown
     new_run.pop()
-    for other in EXPERIMENTS:
-        st.session_state.pop(session_keys.experiment_run(other), None)
-    st.query_params[session_keys.RUN] = runs_of_experiment[0]["id"] if runs_of_experiment else ""
+    page_state.choose(experiment_run="")
+run_picker.chosen_run(runs_of_experiment, "experiment_run", new_run)
 if runs_of_experiment:
     experiment_view.show_result(
-        run_picker.pick_run(runs_of_experiment, session_keys.experiment_run(name), session_keys.RUN, new_run)
+        run_picker.pick_run(runs_of_experiment, "experiment_run", new_run, f"experiment-run-{name}")
     )
 elif computing:
     st.caption(":material/hourglass_top: This experiment is being computed.")

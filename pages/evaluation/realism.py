@@ -18,6 +18,7 @@ st.caption(
 )
 
 runs = run_picker.finished_runs(ctx, store, REALISM)
+run_picker.chosen_run(runs, "realism_run", new_run)
 job = None if runs else realism_form.automatic_job(ctx, store)
 if job is not None and job.active:
     st.caption("Simulating and measuring a sample of users. It costs nothing and is kept.")

@@ -7,14 +7,15 @@ import streamlit as st
 from lusifer.charts import evolution_charts
 from lusifer.errors import LusiferError
 from lusifer.simulator.repetition import repetition
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, state
 from lusifer.ui.components import claim_audit, downloads, evolution_runner, profile_view, user_picker
 from lusifer.ui.components.linked_evolution import pinned_items, show_linked_evolution
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.evolution import evolution_tables, linked_steps, side_by_side, step_player
 
 ctx = state.current_context()
-presenting = step_player.is_presenting()
+now = page_state.current()
+presenting = now.presenting
 
 if not presenting:
     st.title("Evolution", icon=":material/timeline:")
@@ -24,54 +25,46 @@ if not presenting:
     )
 with st.container(horizontal=True, vertical_alignment="bottom"):
     user = user_picker.pick_user()
-    history = size = None
     if not presenting:
         with st.popover("History", icon=":material/tune:", help="History length and batch size"):
-            history = st.number_input(
+            st.number_input(
                 "History length (ratings)",
                 1,
-                500,
+                page_state.MAX_HISTORY,
                 None,
                 10,
-                key=session_keys.HISTORY,
-                bind="query-params",
-                placeholder=f"{ctx.history_and_batch_size[0]} (default)",
+                key=page_state.seed("history"),
+                placeholder=f"{ctx.default_history_and_batch_size[0]} (default)",
             )
-            size = st.number_input(
+            st.number_input(
                 "Batch size (ratings)",
                 1,
-                100,
+                page_state.MAX_BATCH_SIZE,
                 None,
                 5,
-                key=session_keys.BATCH,
-                bind="query-params",
-                placeholder=f"{ctx.history_and_batch_size[1]} (default)",
+                key=page_state.seed("batch_size"),
+                placeholder=f"{ctx.default_history_and_batch_size[1]} (default)",
             )
-    else:
-        history = state.clamp_input(st.query_params.get(session_keys.HISTORY), 1, 500, None)
-        size = state.clamp_input(st.query_params.get(session_keys.BATCH), 1, 100, None)
-    presenting = st.toggle(
+    st.toggle(
         "Presentation mode",
-        key=session_keys.PRESENT,
-        bind="query-params",
+        key=page_state.seed("presenting"),
         help="Shows only the profile, the batch and the explanation, in large type.",
     )
     beside = not presenting and st.toggle(
         "Compare side by side",
-        key=session_keys.BESIDE,
-        bind="query-params",
+        key=page_state.seed("side_by_side"),
         help="Compare with another user, model or prompt version at the same step.",
     )
-if user is None or not user_picker.is_recorded(ctx, user):
+if not user_picker.is_recorded(ctx, user):
     st.stop()
 if beside:
     other = side_by_side.pick_other_side(ctx, user)
     if other is not None:
-        side_by_side.show_sides((ctx, user), other, history, size)
+        side_by_side.show_sides((ctx, user), other)
         st.stop()
 
 try:
-    spec = ctx.evolution_spec(user, history, size)
+    spec = ctx.evolution_spec(user)
     steps, total_steps = evolution_runner.load_steps(ctx, spec)
     if len(steps) < total_steps:
         evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)

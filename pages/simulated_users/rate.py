@@ -6,7 +6,7 @@ from lusifer.errors import LusiferError
 from lusifer.jobs import Job
 from lusifer.simulator.estimate import estimate_rating
 from lusifer.simulator.evolution import context_after
-from lusifer.ui import page_registry, state
+from lusifer.ui import page_registry, page_state, state
 from lusifer.ui.components import downloads, evolution_runner, job_panel, user_picker
 from lusifer.ui.formatting import format_cost, with_item_noun
 from lusifer.ui.pages.rate import calibration_view, item_chooser, rating_results
@@ -19,7 +19,7 @@ st.caption("Predict how this user would rate movies. The simulator sees only the
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     user = user_picker.pick_user()
-    if user is None or not user_picker.is_recorded(ctx, user):
+    if not user_picker.is_recorded(ctx, user):
         st.stop()
     try:
         spec = ctx.evolution_spec(user)
@@ -30,12 +30,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     if steps:
         # A recording was asked for ratings from the last profile alone.
         first = len(steps) if ctx.recording is not None else 1
-        number = st.selectbox("Profile after step", list(range(len(steps), first - 1, -1)), key="from_step", width=160)
-    page_registry.show_page_link(
-        "evolution",
-        "Show this profile",
-        user_picker.link_parameters(user, int(number) if steps else 1),
-    )
+        choices = list(range(len(steps), first - 1, -1))
+        number = page_state.current().profile_step or len(steps)
+        if number not in choices:
+            page_state.settle("profile_step", None, f"There is no profile after step {number}; the last is used.")
+            number = len(steps)
+        number = st.selectbox("Profile after step", choices, key=page_state.seed("profile_step", number), width=160)
+    page_registry.show_page_link("evolution", "Show this profile", step=int(number) if steps else 1)
 if len(steps) < total_steps:
     st.info(
         f"{len(steps)} of {total_steps} profile steps are computed for this model. Compute the rest to predict from "

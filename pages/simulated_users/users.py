@@ -49,12 +49,10 @@ if user is not None:
             page_registry.show_page_link(
                 "evolution",
                 "Watch the profile evolve",
-                user_picker.link_parameters(user),
             )
             page_registry.show_page_link(
                 "rate",
                 with_item_noun("Predict ratings"),
-                user_picker.link_parameters(user),
             )
         with st.grid(4, min_column_width=150):
             st.metric("Ratings", f"{stats['ratings']:,.0f}")
@@ -68,7 +66,7 @@ if user is not None:
             st.metric(
                 "Favourite genre",
                 stats["favourite_genre"] or "–",
-                help="Rated highest above the user's mean, shrunk when there are few ratings.",
+                help="Rated highest above the user's mean, shrunk for few ratings: the first bar of Genre preferences.",
             )
             st.metric(
                 "Active for",

@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, state
 from lusifer.ui.components import user_picker
 from lusifer.ui.pages.what_if_lab import local_user, profile_editor, what_if
 
-WHAT_IF, YOU = "What if", "You"
 ctx, store = state.current_context(), state.open_store()
 
 st.title("What-if lab", icon=":material/touch_app:")
@@ -16,15 +15,13 @@ st.caption(
 )
 view = st.segmented_control(
     "View",
-    [session_keys.EDIT_PROFILE, WHAT_IF, YOU],
-    default=session_keys.EDIT_PROFILE,
-    key=session_keys.LAB_VIEW,
-    bind="query-params",
+    page_state.LAB_VIEWS,
+    key=page_state.seed("lab_view"),
     required=True,
     label_visibility="collapsed",
 )
 ctx = state.live_context(ctx)
-if view == YOU:
+if view == page_state.YOU:
     if store is None:
         st.info(
             "There is no database, so your ratings can't be saved. The sidebar says why.",
@@ -34,9 +31,7 @@ if view == YOU:
     state.draw_or_show_error(lambda: local_user.show_local_user(ctx, store))
     st.stop()
 user = user_picker.pick_user()
-if user is None:
-    st.stop()
-if view == WHAT_IF:
+if view == page_state.WHAT_IF:
     state.draw_or_show_error(lambda: what_if.show_what_if(ctx, user))
 else:
     state.draw_or_show_error(lambda: profile_editor.show_profile_editor(ctx, user))

@@ -9,7 +9,7 @@ from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.environment import agent_form, environment_view
 
 ctx, store = state.current_context(), state.open_store()
-RUN_LIST, new_run = "play-run", session_keys.new_result("play")
+new_run = session_keys.new_result("play")
 
 st.title("Environment", icon=":material/sports_esports:")
 st.caption(
@@ -18,6 +18,7 @@ st.caption(
 )
 live = state.live_context(ctx)
 runs = run_picker.finished_runs(ctx, store, AGENT_PLAY)
+run_shown = run_picker.chosen_run(runs, "agent_run", new_run)
 job = None if runs else agent_form.automatic_job(live, store)
 if job is not None and job.active:
     st.caption("Four agents learn from users that the built-in simulates. It costs nothing and is kept.")
@@ -25,8 +26,8 @@ if job is not None and job.active:
 elif job is not None and job.state in {"failed", "cancelled"}:
     st.warning(escape_markdown(job.error), icon=":material/error:")
 if runs:
-    environment_view.show_result(run_picker.chosen_run(runs, RUN_LIST, session_keys.RUN, new_run))
-    run_picker.pick_run(runs, RUN_LIST, session_keys.RUN, new_run)
+    environment_view.show_result(run_shown)
+    run_picker.pick_run(runs, "agent_run", new_run)
 elif job is None or not job.active:
     st.info("No run on this split yet. Choose agents below and press Run.", icon=":material/sports_esports:")
 agent_form.show_episode(live, store)

@@ -1,11 +1,12 @@
 """Calls: every question to a language model, its answer, its price, and what went wrong."""
 
+import re
+
 import streamlit as st
 
 from lusifer import settings
 from lusifer.safe_text import to_safe_csv
-from lusifer.ui import page_registry, session_keys, state
-from lusifer.ui.components import user_picker
+from lusifer.ui import page_registry, page_state, state
 from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.pages.llm_calls import call_log
 
@@ -29,9 +30,7 @@ if not models:
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    search = st.text_input(
-        "Search messages and answers", key=session_keys.CALL_SEARCH, type="search", width=280, bind="query-params"
-    )
+    search = st.text_input("Search messages and answers", key=page_state.seed("call_search"), type="search", width=280)
     filters = {}
     for column, title, names in (
         ("model", "Model", None),
@@ -84,21 +83,19 @@ else:
         },
     )
     numbers = table.index[table_event.selection.rows].tolist()
-    requested = st.query_params.get(session_keys.CALL, "")
-    number = int(numbers[0]) if numbers else (int(requested) if requested.isdigit() else None)
-    call = call_log.find_call(store, number)
+    requested = str(numbers[0]) if numbers else page_state.current().call
+    call = call_log.find_call(store, int(requested) if re.fullmatch(r"[0-9]{1,15}", requested) else None)
+    page_state.settle("call", requested if call is not None else "", f"There is no call {requested[:60]}.")
     if call is not None:
-        st.query_params[session_keys.CALL] = str(number)
         with st.container(border=True):
             call_log.show_call(call)
             if call["user_id"] is not None and call["step"]:
                 page_registry.show_page_link(
                     "evolution",
                     f"User {call['user_id']}, step {call['step']}",
-                    {
-                        **user_picker.link_parameters(int(call["user_id"]), int(call["step"])),
-                        "model": call["model"],
-                    },
+                    user=state.current_context().dataset.user_label(int(call["user_id"])),
+                    step=int(call["step"]),
+                    model=call["model"],
                 )
 
 st.subheader("Totals", icon=":material/functions:")

@@ -4,13 +4,12 @@ import streamlit as st
 
 from lusifer import prompts
 from lusifer.errors import LusiferError
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import item_picker, user_picker
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.prompts import comparison_view, draft_run, prompt_editor, prompt_preview, version_list
 from lusifer.ui.pages.prompts import draft as drafts
 
-COMPARE, VERSIONS = "Compare", "Versions"
 chosen, store = state.current_context(), state.open_store()
 ctx = chosen.live
 
@@ -24,17 +23,14 @@ if store is None:
         "There is no database, so prompt versions can't be saved. The sidebar says why.", icon=":material/database_off:"
     )
     st.stop()
-session_keys.apply_request(session_keys.PROMPTS_VIEW)
 view = st.segmented_control(
     "View",
-    [session_keys.EDIT, COMPARE, VERSIONS],
-    default=session_keys.EDIT,
-    key=session_keys.PROMPTS_VIEW,
-    bind="query-params",
+    page_state.PROMPT_VIEWS,
+    key=page_state.seed("prompts_view"),
     required=True,
     label_visibility="collapsed",
 )
-if ctx.builtin and view != VERSIONS:
+if ctx.builtin and view != page_state.PROMPT_VERSIONS:
     why = "The built-in ignores prompt wording" if chosen.builtin else "A recording answers its own prompts alone"
     st.info(
         f"{why}: you can write and save versions, but trying one needs a language model. Choose or connect one in the "
@@ -42,10 +38,10 @@ if ctx.builtin and view != VERSIONS:
         icon=":material/info:",
     )
 try:
-    if view == COMPARE:
+    if view == page_state.COMPARE_PROMPTS:
         comparison_view.show_comparison(ctx, store)
         st.stop()
-    if view == VERSIONS:
+    if view == page_state.PROMPT_VERSIONS:
         version_list.show_versions(store)
         st.stop()
 except LusiferError as error:
@@ -69,14 +65,10 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     template = st.segmented_control(
         "Template",
         list(prompts.TEMPLATES),
-        default="update",
-        key=session_keys.TEMPLATE,
-        bind="query-params",
+        key=page_state.seed("template"),
         required=True,
     )
     drafts.show_drafts(store)
-if user is None:
-    st.stop()
 with st.grid(2, min_column_width=420, gap="large"):
     left, right = st.container(), st.container()
 with left:

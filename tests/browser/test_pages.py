@@ -183,6 +183,8 @@ def test_the_linked_view_of_an_evolution(visit, app: App) -> None:
     for _ in range(7):
         page.keyboard.press("ArrowDown")
     expect(drama).to_be_focused()
+    page.mouse.move(0, 0)
+    assert len(lit(page, "movie")) == 3, "focus lights as the pointer does"
 
     # Enter pins it with its evidence in place; it stays pinned where the next step says it anew, and Escape frees it.
     page.keyboard.press("Enter")
@@ -208,6 +210,7 @@ def test_the_linked_view_of_an_evolution(visit, app: App) -> None:
     page.mouse.move(end["x"] + 20, end["y"] + 20, steps=8)
     page.mouse.up()
     expect(tabs.nth(2)).to_have_attribute("aria-selected", "true")
+    expect(page).to_have_url(re.compile("step=3"))
     tabs.nth(2).focus()
     page.keyboard.press("End")
     expect(tabs.nth(3)).to_be_focused()

@@ -16,7 +16,7 @@ def test_agents_play_and_an_episode_is_a_talk(data_dir: Path) -> None:
     assert not app.exception and "No run on this split yet" in texts(app)
     app.number_input(key="play-steps").set_value(200)
     app.number_input(key="play-seeds").set_value(2).run()
-    next(b for b in app.button if b.label.startswith("Run (about")).click().run()
+    next(b for b in app.button if b.label.startswith("Run (costs nothing")).click().run()
     for _, job in state.get_jobs().list_jobs():
         assert job.wait(PATIENCE)
     app.run()
@@ -28,10 +28,10 @@ def test_agents_play_and_an_episode_is_a_talk(data_dir: Path) -> None:
     link = open_page("playground", run=run["id"])
     assert not link.exception and link.selectbox(key="play-run").value == run["id"]
     app.number_input(key="talk-user").set_value(13)
-    next(b for b in app.button if b.label == "Show an episode").click().run()
+    next(b for b in app.button if b.label == "Play this episode").click().run()
     assert not app.exception and "User 13" in texts(app) and len(app.chat_message) >= 4
     app.number_input(key="talk-user").set_value(99999)
-    next(b for b in app.button if b.label == "Show an episode").click().run()
+    next(b for b in app.button if b.label == "Play this episode").click().run()
     assert not app.exception and "can't be simulated" in texts(app)
 
 

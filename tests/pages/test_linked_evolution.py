@@ -128,6 +128,11 @@ def test_changes_without_forecasts_are_ranked_by_their_distance_from_the_mean() 
     step = make_step([1, 3, 5], [None, None, None], changes=(small, large))
     assert rank_changes(step, lambda change: True) == [large, small]
     assert rank_changes(step, lambda change: change is small) == [small, large], "what can't be checked comes last"
+    everything = Change("strict", "gained", (10, 11, 12))
+    step = replace(step, changes=(everything, small, large))
+    assert rank_changes(step, lambda change: True) == [large, small, everything], (
+        "what cites all comes after what is about some"
+    )
 
 
 def test_a_forecast_that_is_missing_is_said_and_not_counted() -> None:

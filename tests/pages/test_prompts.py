@@ -88,7 +88,7 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     # make it active
     app.selectbox(key=f"winner-{run}").set_value("v5").run()
     app.button(key="make-active").click().run()
-    assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 4
+    assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 5
     other = open_page("evolution", user="405", model=MODEL)
     assert other.selectbox(key="prompts").value == "active" and "two movies" in texts(other)
     # and back
@@ -133,7 +133,7 @@ def test_a_grid_marks_its_best_front(data_dir: Path, server) -> None:
     assert "Quality vs. cost" in texts(app) and len(app.get("plotly_chart")) == 1
     temperatures = {r["temperature"] for r in server.requests}
     assert temperatures == {0, 0.7}
-    with pytest.raises(InvalidInputError, match="27 candidates are too many"):
+    with pytest.raises(InvalidInputError, match="36 candidates are too many"):
         specs = ["openai:a", "openai:b", "openai:c"]
         expand_candidates(store_of(data_dir), list(prompts.SHIPPED), specs, ["0", "0.3", "0.7"])
 
@@ -152,7 +152,7 @@ def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> N
     assert not one.exception and not two.exception
     press(one, "Save as a version")
     press(two, "Save as a version")
-    assert {v["parent"] for v in kept.list_prompts()[:2]} == {1} and len(kept.list_prompts()) == 5
+    assert {v["parent"] for v in kept.list_prompts()[:2]} == {1} and len(kept.list_prompts()) == 6
     gone = open_page("prompts", user="405", model=MODEL, draft="nothing")
     assert not gone.exception and "no longer exists" in texts(gone)
 
@@ -198,7 +198,7 @@ def test_versions_are_labelled_compared_and_travel(data_dir: Path) -> None:
     assert table["Version"].iloc[0] == "v5" and table["Note"].iloc[0] == "Imported from mine.json"
     shown = open_page("prompts", view="Versions", version="v5")
     assert "v5: mine" in texts(shown)
-    shown.selectbox(key="diff-4").set_value(2).run()
+    shown.selectbox(key="diff-5").set_value(2).run()
     changes = next(d.value for d in shown.dataframe if "Parameter" in d.value)
     assert set(changes["Parameter"]) == {"name", "recent"}
     press(shown, "Edit a copy")

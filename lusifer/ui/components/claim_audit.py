@@ -28,7 +28,7 @@ def evolution_audit(ctx: PageContext, spec: EvolutionSpec, steps: Sequence[Step]
 
 def user_claims(ctx: PageContext, user: int, steps: Sequence[Step]) -> Sequence[Claim]:
     """Every claim of one user's evolution, the model alone."""
-    spec = ctx.without_evidence().evolution_spec(user)
+    spec = ctx.without_evidence().with_default_history().evolution_spec(user)
     return _audit_evolution(ctx.dataset, steps, spec.id, len(steps)).claims
 
 

@@ -14,7 +14,7 @@ from lusifer.datasets.fetch import RELEASES, fetch
 from lusifer.datasets.timestamps import UNITS
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, state
 from lusifer.ui.components import job_panel
 from lusifer.ui.formatting import escape_markdown
 
@@ -168,7 +168,7 @@ def show_mapping_form(folder: Path) -> None:
         except LusiferError as error:
             state.show_error(error)
             return
-        session_keys.request_value(session_keys.DATASET, folder.name)
+        page_state.choose(dataset=folder.name)
         st.rerun()
 
 

@@ -12,6 +12,7 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError, LusiferError, ModelError
 from lusifer.jobs import Job
 from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, adaptations, create_bare_llm, load_endpoints
+from lusifer.llm import endpoints as model_endpoints
 from lusifer.llm import local_file as files
 from lusifer.llm import ollama as ollama_server
 from lusifer.llm.budget import BudgetedLLM, operator_budget
@@ -20,7 +21,7 @@ from lusifer.llm.redact import redact
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, label
 from lusifer.simulator.user_model_config import prompts_of
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown, format_money
 from lusifer.ui.state import PageContext
@@ -28,31 +29,20 @@ from lusifer.ui.state import PageContext
 
 def pick_model(data: Dataset, split: Split) -> str:
     """The model to simulate with; a fresh start is on a recording, where there is one of these data."""
-    session_keys.apply_request(session_keys.MODEL)
-    recordings = [r for r in list_recordings() if r.fits(data.hash, split.id)]
+    fitting = [r for r in list_recordings() if r.fits(data.hash, split.id)]
+    recordings = sorted(fitting, key=lambda r: r.header.collected)  # a fresh start is on the oldest
     free = _order_free_models(recordings)
-    typed = st.session_state.get(session_keys.MODEL) or st.query_params.get(session_keys.MODEL)
-    options = list(dict.fromkeys([*free, *session_keys.LISTED_MODELS.get(), *([typed] if typed else [])]))
-    model = st.selectbox(
+    offered = list(dict.fromkeys([*free, *session_keys.LISTED_MODELS.get()]))
+    model = _settle_model(offered)
+    st.selectbox(
         "Model",
-        options,
-        format_func=_format_spec,
-        key=session_keys.MODEL,
-        bind="query-params",
+        list(dict.fromkeys([*offered, model])),
+        format_func=lambda spec: label(spec) if spec == BUILTIN else spec,
+        key=page_state.seed("model"),
         accept_new_options=True,
         help="A recording replays a language model's answers; the built-in computes. Neither needs a key. Connect a "
         "model below, or type ENDPOINT:MODEL, such as openai:NAME or ollama:NAME.",
     )
-    model = model or BUILTIN
-    if model.startswith(PREFIX) and model not in free:
-        session_keys.UNFIT_RECORDING.set(model)
-        session_keys.request_value(session_keys.MODEL, BUILTIN)
-        st.rerun()
-    if unfit := session_keys.UNFIT_RECORDING.pop():
-        st.warning(
-            f"{escape_markdown(label(unfit))} does not hold this dataset and split; the built-in is used.",
-            icon=":material/movie_off:",
-        )
     for recording in recordings:
         if recording.spec == model:
             _show_provenance(recording)
@@ -64,11 +54,34 @@ def pick_model(data: Dataset, split: Split) -> str:
     return model
 
 
+def _settle_model(offered: list[str]) -> str:
+    """The chosen model; where its name can't be one, says so and takes the nearest that is offered."""
+    given = page_state.current().model
+    model, problem = given or offered[0], ""
+    if model in offered:
+        pass
+    elif model.startswith(PREFIX):
+        nearest = page_state.nearest_text(model, [m for m in offered if m.startswith(PREFIX)], BUILTIN)
+        if any(r.spec == model for r in list_recordings()):
+            nearest, problem = BUILTIN, f"{label(model)} does not hold this dataset and split; the built-in is used."
+        else:
+            problem = f"There is no recording {model.removeprefix(PREFIX)[:60]}; {label(nearest)} is used."
+        model = nearest
+    else:
+        try:
+            model_endpoints.resolve(model, session_keys.API_KEYS.get())
+        except InvalidInputError as error:
+            model = page_state.nearest_text(model, offered, offered[0])
+            problem = f"{error.message} {error.fix} {label(model)} is used."
+    page_state.settle("model", model, problem, always=True)
+    return model
+
+
 def _order_free_models(recordings: list[Recording]) -> list[str]:
     """The built-in and recordings, first what a fresh start is on: a recording, unless a link names another user."""
-    user = st.session_state.get(session_keys.USER) or st.query_params.get(session_keys.USER)
+    user = page_state.current().user
     specs = [r.spec for r in recordings]
-    fits = bool(recordings) and (not user or str(user) in map(str, recordings[0].users))
+    fits = bool(recordings) and (not user or user in map(str, recordings[0].users))
     return [*specs, BUILTIN] if fits else [BUILTIN, *specs]
 
 
@@ -96,11 +109,6 @@ def _show_provenance(recording: Recording) -> None:
             st.caption(escape_markdown(header.note))
 
 
-def _format_spec(spec: str) -> str:
-    """A spec as it is: a bound list puts what it shows into the address, and a reload must find it there."""
-    return label(spec) if spec == BUILTIN else spec
-
-
 def offered_models(ctx: PageContext) -> list[str]:
     """The chosen model first, then what has been listed in this session, then the built-in."""
     return list(dict.fromkeys([ctx.model, *session_keys.LISTED_MODELS.get(), BUILTIN]))
@@ -118,20 +126,19 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
         pinned = prompts_of(find_recording(model.removeprefix(PREFIX)))
         return pinned.version, pinned
     database = state.open_store()
-    session_keys.apply_request(session_keys.PROMPTS)
-    # Shown as they are named: a bound selectbox puts what it shows into the address.
-    requested, listed = st.query_params.get(session_keys.PROMPTS, ""), versions.list_names(database)
-    if requested and requested not in listed:
+    name, listed = page_state.current().prompts, versions.list_names(database)
+    if name and name not in listed:
         try:
-            versions.resolve(requested, database)
-            listed.append(requested)  # an old one, which the list does not reach back to
+            versions.resolve(name, database)
+            listed.append(name)  # an old one, which the list does not reach back to
         except InvalidInputError as error:
-            st.warning(escape_markdown(str(error)), icon=":material/warning:")
-    name = st.selectbox(
+            name = page_state.nearest_text(name, listed, listed[0])
+            page_state.settle("prompts", name, f"{error.message} {name} is used.", always=True)
+    name = name or listed[0]
+    st.selectbox(
         "Prompts",
         listed,
-        key=session_keys.PROMPTS,
-        bind="query-params",
+        key=page_state.seed("prompts", name),
         help="A label (active, baseline, your own) points at a version and can be moved; a shipped set or a "
         "number never changes. Each version's evolutions and ratings are stored separately.",
     )
@@ -173,7 +180,7 @@ def _offer_local_models() -> None:
 
 def _use_models(listed: list[str], selected: str) -> None:
     session_keys.LISTED_MODELS.set(listed)
-    session_keys.request_value(session_keys.MODEL, selected)
+    page_state.choose(model=selected)
     st.rerun()
 
 

@@ -32,25 +32,6 @@ DIRECTION_BADGES = {
 }
 
 
-VERDICT_BADGES = {
-    "supported": ":green-badge[:material/check: Supported]",
-    "unsupported": ":red-badge[:material/close: Not supported]",
-    "uncheckable": ":gray-badge[:material/question_mark: Not checkable]",
-}
-
-
-VERDICT_ICONS = {
-    "supported": "check_circle",
-    "unsupported": "cancel",
-    "uncheckable": "help",
-}
-
-
-def format_verdict(claim: Claim | None) -> str:
-    """An audited claim's mark and the evidence behind it, as small Markdown; nothing without a claim."""
-    return f"{VERDICT_BADGES[claim.verdict]} :small[{escape_markdown(claim.why)}]" if claim else ""
-
-
 def show_audit_summary(claims: Mapping[str, Claim], step: int, faithfulness: float) -> None:
     """How many statements of a step the ratings support, and of the whole evolution."""
     checkable = [c for c in claims.values() if c.verdict != "uncheckable"]
@@ -74,7 +55,6 @@ def show_profile(
     after: Profile,
     *,
     show_changes: bool = True,
-    claims: Mapping[str, Claim] | None = None,
     only_changes: bool = False,
 ) -> None:
     """A profile by sections.
@@ -85,7 +65,6 @@ def show_profile(
         before: an earlier profile; what changed since is marked bullet by bullet.
         after: the profile.
         show_changes: whether that is marked.
-        claims: audited statements; those that the ratings do not support are marked.
         only_changes: show what differs alone.
     """
     if after.about:
@@ -102,24 +81,23 @@ def show_profile(
         if not section_lines:
             continue
         st.markdown(f"**:material/{SECTION_ICONS[section]}: {heading}**")
-        st.markdown("\n".join(format_bullet(x, (claims or {}).get(x.new)) for x in section_lines))
+        st.markdown("\n".join(format_bullet(x) for x in section_lines))
     if not after.bullets:
         st.caption("Nothing is known yet.")
 
 
-def format_bullet(line: Line, claim: Claim | None = None) -> str:
-    """One bullet as Markdown; an audited one that the ratings support needs no mark of its own."""
-    doubt = f"  \n  {format_verdict(claim)}" if claim and claim.verdict != "supported" else ""
+def format_bullet(line: Line) -> str:
+    """One bullet as Markdown."""
     if line.status == "added":
-        return f"- :green-badge[:material/add: New] {escape_markdown(line.new)}{doubt}"
+        return f"- :green-badge[:material/add: New] {escape_markdown(line.new)}"
     if line.status == "removed":
         return f"- :red-badge[:material/remove: Removed] ~~{escape_markdown(line.old)}~~"
     if line.status == "rewritten":
         return (
             f"- :orange-badge[:material/edit: Rewritten] {escape_markdown(line.new)}  \n"
-            f"  :small[before: ~~{escape_markdown(line.old)}~~]{doubt}"
+            f"  :small[before: ~~{escape_markdown(line.old)}~~]"
         )
-    return f"- {escape_markdown(line.new)}{doubt}"
+    return f"- {escape_markdown(line.new)}"
 
 
 def show_legend() -> None:
@@ -194,8 +172,8 @@ def show_batch(step: Step, chosen: Collection[int] = ()) -> None:
     )
 
 
-def show_change_list(step: Step, claims: Mapping[str, Claim] | None = None) -> None:
-    """The changes of a step; each opens the movies that show it, and what the audit found."""
+def show_change_list(step: Step) -> None:
+    """The changes of a step; each opens the movies that show it."""
     if not step.changes:
         st.caption("No changes reported at this step.")
         return
@@ -203,13 +181,9 @@ def show_change_list(step: Step, claims: Mapping[str, Claim] | None = None) -> N
     for change in step.changes:
         count = len(change.item_ids)
         name = escape_markdown(change.aspect[:1].upper() + change.aspect[1:])
-        claim = (claims or {}).get(f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}")
-        icon = f" :material/{VERDICT_ICONS[claim.verdict]}:" if claim else ""
         cited = with_item_noun("movies" if count != 1 else "movie")
-        with st.expander(f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} {cited})]{icon}"):
+        with st.expander(f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} {cited})]"):
             st.markdown("\n".join(_format_cited_items(by_id, change.item_ids)))
-            if claim:
-                st.markdown(format_verdict(claim))
 
 
 def _format_cited_items(by_id: dict, ids: Sequence[int]) -> list[str]:

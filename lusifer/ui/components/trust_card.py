@@ -13,7 +13,6 @@ from lusifer.evaluation.trust import TrustCard, TrustLine
 from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import page_registry, state
-from lusifer.ui.components import user_picker
 from lusifer.ui.components.downloads import show_json_button
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
@@ -96,7 +95,7 @@ def _show_reasons(verdict: trust.Verdict, lines: Mapping[str, TrustLine]) -> Non
     pages = dict.fromkeys(page for key in verdict.missing if (page := MEASURED_ON.get(key)))
     for page in pages:
         title = page_registry.page_specs()[page].title
-        page_registry.show_page_link(page, f"Measure on {title}", user_picker.link_parameters())
+        page_registry.show_page_link(page, f"Measure on {title}")
 
 
 def _verdict_badge(verdict: trust.Verdict) -> str:

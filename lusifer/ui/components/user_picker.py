@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 
 import streamlit as st
 
+from lusifer.datasets import Dataset
 from lusifer.errors import UnknownIdError
-from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
 from lusifer.simulator import BUILTIN
 from lusifer.simulator.suggest import Suggestion
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, state
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.state import PageContext
 
 
-def pick_user() -> int | None:
-    """The field for a user id, bound to ``user`` in the address; ``None`` after saying what is wrong."""
+def pick_user() -> int:
+    """The field for a user id; who is chosen."""
     ctx = state.current_context()
-    session_keys.apply_request(session_keys.USER)  # by a click elsewhere on the page, before this field exists
-    try:
-        return id_field("User ID", session_keys.USER, default_user(ctx), reset_step)
-    except UnknownIdError as error:
-        state.show_error(error)
+    if not page_state.current().user:
+        settle_user(ctx)
+    return id_field("User ID", "user")
+
+
+def settle_user(ctx: PageContext, error: UnknownIdError | None = None) -> None:
+    """Choose whom a page opens on, where nobody is chosen: after saying what was wrong, if something was."""
+    user = page_state.current().user or str(ctx.dataset.user_label(default_user(ctx)))
+    page_state.settle("user", user)
+    if error is not None:
+        say_unknown("user", error)
+
+
+def say_unknown(attribute: str, error: UnknownIdError) -> None:
+    """Say which user there isn't, and who is shown."""
+    instead = f"{error.fix} User {getattr(page_state.current(), attribute)} is shown."
+    page_state.say(attribute, error.message, instead.strip())
+
+
+def correct_user(data: Dataset, attribute: str) -> UnknownIdError | None:
+    """Put the nearest user, or nobody, in the place of one that the dataset doesn't have; what was wrong, if it was."""
+    given = getattr(page_state.current(), attribute)
+    if not given:
         return None
+    try:
+        data.find_user(given)
+    except UnknownIdError as error:
+        page_state.settle(attribute, _nearest_user(data, given))
+        return error
+    return None
+
+
+def _nearest_user(data: Dataset, given: str) -> str:
+    """The user whose number is nearest, or whose name is written most alike; "" where none is."""
+    labels = [data.user_label(int(user)) for user in data.user_ids]
+    numbers = [label for label in labels if isinstance(label, int)]
+    if numbers and re.fullmatch(r"-?[0-9]{1,18}", given):
+        return str(min(numbers, key=lambda number: abs(number - int(given))))
+    return page_state.nearest_text(given, [label for label in labels if isinstance(label, str)], "")
 
 
 def default_user(ctx: PageContext) -> int:
@@ -55,61 +88,29 @@ def is_recorded(ctx: PageContext, user: int) -> bool:
             select_user(nearest)
             st.rerun()
         if st.button("Use the built-in for this user", icon=":material/calculate:"):
-            session_keys.request_value(session_keys.MODEL, BUILTIN)
+            page_state.choose(model=BUILTIN)
             st.rerun()
     return False
 
 
-def id_field(label: str, key: str, user: int, on_change: Callable[[], None] | None = None) -> int:
+def id_field(label: str, attribute: str) -> int:
     """A field for a user's id as the dataset's files have it: a whole number, or any text.
 
     Args:
         label: of the field.
-        key: of the field, and its name in the address.
-        user: who is chosen at first.
-        on_change: called when another one is entered.
-
-    Raises:
-        UnknownIdError: the dataset has no such user.
+        attribute: the field of the page's state, which holds an id of the dataset.
     """
     data = state.current_context().dataset
-    first = data.user_label(user)
-    if key in st.session_state and isinstance(st.session_state[key], str) != isinstance(first, str):
-        st.session_state[key] = first  # an id of another dataset
-    entered: object
-    if isinstance(first, str):
-        entered = st.text_input(label, first, key=key, bind="query-params", on_change=on_change, width=150)
+    user = data.find_user(getattr(page_state.current(), attribute))
+    shown = data.user_label(user)
+    key = page_state.seed(attribute, shown)
+    if isinstance(shown, str):
+        st.text_input(label, key=key, width=150)
     else:
-        entered = st.number_input(
-            label, min_value=0, value=first, step=1, key=key, bind="query-params", on_change=on_change, width=150
-        )
-    return data.find_user(str(entered))
-
-
-def reset_step() -> None:
-    """Back to the first step: another user was chosen."""
-    session_keys.request_value(session_keys.STEP, 1)
-    session_keys.PLAYING.set(False)
+        st.number_input(label, min_value=0, step=1, key=key, width=150)
+    return user
 
 
 def select_user(user: int) -> None:
     """Choose a user from a click, for the next run."""
-    label = state.current_context().dataset.user_label(int(user))
-    session_keys.request_value(session_keys.USER, label)
-    reset_step()
-
-
-def link_parameters(user: int | None = None, step: int | None = None) -> dict[str, str]:
-    """Query parameters that bring another page up with the same choices."""
-    ctx = state.current_context()
-    parts = {
-        session_keys.DATASET: ctx.dataset.name,
-        session_keys.SPLIT: ctx.split.name,
-        session_keys.MODEL: ctx.model,
-        session_keys.USER: "" if user is None else str(user),
-        session_keys.PROMPTS: "" if ctx.prompts == DEFAULT_PROMPTS or ctx.is_free else ctx.prompts,
-        session_keys.USER: "" if user is None else str(ctx.dataset.user_label(user)),
-        session_keys.PROMPTS: "" if ctx.prompts == DEFAULT_PROMPTS or ctx.builtin else ctx.prompts,
-        session_keys.STEP: "" if step is None else str(step),
-    }
-    return {name: value for name, value in parts.items() if value}
+    page_state.choose(user=str(state.current_context().dataset.user_label(int(user))))

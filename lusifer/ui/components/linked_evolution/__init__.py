@@ -18,13 +18,16 @@ from lusifer.ui.components.linked_evolution.evolution_data import describe_evolu
 
 __all__ = ["describe_evolution", "pinned_items", "show_linked_evolution"]
 KEY = "linked-evolution"
+SCRIPTS = ("elements.js", "step_view.js", "linked_evolution.js")
+"""Joined into one, in this order: a script that is given as text can import no other."""
 
 
 @cache
 def _component() -> ComponentRenderer:
     """The component; its files are read once."""
     folder = Path(__file__).parent
-    script, style = ((folder / f"linked_evolution.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    style = (folder / "linked_evolution.css").read_text(encoding="utf-8")
     return st.components.v2.component(
         "lusifer.linked_evolution", html='<div class="linked-evolution">\n</div>', css=style, js=script
     )
@@ -44,13 +47,13 @@ def show_linked_evolution(
 
     def tell_step() -> None:
         chosen = _choice().get("step")
-        if isinstance(chosen, int) and 1 <= chosen <= len(described["steps"]):
+        if type(chosen) is int and 1 <= chosen <= len(described["steps"]):
             on_step(chosen)
 
     told = _choice().get("told")
     _component()(
         key=KEY,
-        data={**described, "evolution": evolution, "step": step, "told": told if isinstance(told, int) else 0},
+        data={**described, "evolution": evolution, "step": step, "told": told if type(told) is int else 0},
         on_choice_change=tell_step,
     )
 
@@ -61,7 +64,7 @@ def pinned_items() -> list[int]:
     They may be of another step or evolution than the page shows by now, and are what a browser sent.
     """
     items = _choice().get("items")
-    return [i for i in items if isinstance(i, int)] if isinstance(items, list) else []
+    return [i for i in items if type(i) is int] if isinstance(items, list) else []
 
 
 def _choice() -> Mapping[str, Any]:

@@ -74,11 +74,16 @@ def rank_changes(step: Step, is_checkable: Callable[[Change], bool]) -> list[Cha
 
     Each is followed by the one whose movies have the largest forecast errors in sum, movies of the changes before it
     left out, so that two changes that cite the same movies do not both stand first. A movie without a forecast counts
-    by its distance from the mean of its batch. Changes that the ratings can't show come last.
+    by its distance from the mean of its batch. Changes that cite more than half of the batch tell of all of it and
+    follow those that tell which movies; changes that the ratings can't show come last.
     """
     mean = sum(r.rating for r in step.batch) / len(step.batch)
     forecast = {f.item_id: f.expected for f in step.forecast if f.expected is not None}
     errors = {r.item.id: abs(forecast.get(r.item.id, mean) - r.rating) for r in step.batch}
+
+    def weigh(items: set[int]) -> float:
+        return sum(errors.get(i, 0.0) for i in items)
+
     ranked: list[Change] = []
     left, explained = list(step.changes), set[int]()
     while left:
@@ -86,8 +91,9 @@ def rank_changes(step: Step, is_checkable: Callable[[Change], bool]) -> list[Cha
             left,
             key=lambda c: (
                 is_checkable(c),
-                sum(errors.get(i, 0.0) for i in set(c.item_ids) - explained),
-                sum(errors.get(i, 0.0) for i in set(c.item_ids)),
+                len(c.item_ids) * 2 <= len(step.batch),
+                weigh({*c.item_ids} - explained),
+                weigh({*c.item_ids}),
             ),
         )
         left.remove(best)

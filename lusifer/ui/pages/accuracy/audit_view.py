@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import streamlit as st
 
+from lusifer.evaluation.audit import Verdict
 from lusifer.runs import validity
 from lusifer.simulator import Step
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import formatting, job_context, page_registry
 from lusifer.ui.caching import HASHES
-from lusifer.ui.components import claim_audit, job_panel, profile_view, user_picker
+from lusifer.ui.components import claim_audit, job_panel
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.accuracy import accuracy_tables
 from lusifer.ui.state import PageContext
@@ -30,7 +31,7 @@ def _is_same_model(ctx: PageContext, run: dict[str, Any]) -> bool:
 
 def _stored_evolutions(ctx: PageContext, users: Sequence[int]) -> dict[int, list[Step]]:
     """The stored evolutions of a comparison's users, without evidence."""
-    plain_ctx = ctx.without_evidence()
+    plain_ctx = ctx.without_evidence().with_default_history()
     steps_by_user = {u: plain_ctx.stored_steps(plain_ctx.evolution_spec(u)) for u in users}
     return {u: steps for u, steps in steps_by_user.items() if steps}
 
@@ -63,7 +64,7 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     kinds = {"change": "Stated changes", "bullet": "New statements", "explanation": "Explanations"}
     counted = pd.DataFrame(
         [
-            (title, *(sum(c.kind == kind and c.verdict == v for _, c in claims) for v in profile_view.VERDICT_BADGES))
+            (title, *(sum(c.kind == kind and c.verdict == v for _, c in claims) for v in get_args(Verdict)))
             for kind, title in kinds.items()
         ],
         columns=["", "Supported", "Not supported", "Not checkable"],
@@ -96,7 +97,8 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
             page_registry.show_page_link(
                 "evolution",
                 f"User {user}, step {claim.step}",
-                user_picker.link_parameters(user, claim.step),
+                user=ctx.dataset.user_label(user),
+                step=claim.step,
             )
     if len(wrong) > MAX_CLAIMS:
         st.caption(f"{len(wrong) - MAX_CLAIMS} more; see the Evolution page.")

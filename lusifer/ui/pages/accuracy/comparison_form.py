@@ -16,10 +16,13 @@ from lusifer.jobs import Job
 from lusifer.runs.comparison import ComparisonSpec, run_comparison
 from lusifer.simulator import BUILTIN, label
 from lusifer.store import Store
-from lusifer.ui import job_context, session_keys, state
+from lusifer.ui import job_context, page_state, session_keys, state
 from lusifer.ui.components import automatic_work, evidence_control, predictor_titles, user_sample
 from lusifer.ui.formatting import escape_markdown, format_cost
 from lusifer.ui.state import PageContext
+
+USUAL = (SIMULATOR, BUILTIN, "fm", "svdpp", "als", "bias", "item-mean", "user-mean", "constant")
+"""What is compared unless somebody chooses otherwise."""
 
 
 def automatic_job(ctx: PageContext, store: Store | None) -> Job | None:
@@ -36,8 +39,7 @@ def automatic_job(ctx: PageContext, store: Store | None) -> Job | None:
 
 def _usual_predictors(ctx: PageContext) -> list[str]:
     """What is compared unless somebody chooses otherwise, without what this machine lacks a library for."""
-    usual = [SIMULATOR, BUILTIN, "fm", "svdpp", "als", "bias", "item-mean", "user-mean", "constant"]
-    return [n for n in usual if n not in _not_offered(ctx) and not predictor_titles.missing_libraries([n])]
+    return [n for n in USUAL if n not in _not_offered(ctx) and not predictor_titles.missing_libraries([n])]
 
 
 def _quickest_first(names: Sequence[str]) -> list[str]:
@@ -73,7 +75,9 @@ def _comparison(
     def compare(job: Job) -> dict[str, Any]:
         evidence = evidence_control.prepare(ctx.dataset, ctx.split, job) if told else None
         run_ctx = job_context.build_run_context(ctx, store, job, seed=seed, titles=predictor_titles.TITLES)
-        return run_comparison(run_ctx, config, replace(spec, evidence=evidence), title, on_start=job.follow_run).row
+        run = run_comparison(run_ctx, config, replace(spec, evidence=evidence), title, on_start=job.follow_run)
+        run.require_finished()
+        return run.row
 
     return compare
 
@@ -81,7 +85,7 @@ def _comparison(
 def show_form(ctx: PageContext, store: Store | None, expanded: bool) -> None:
     """The choices of a new comparison and the button that names the price, folded away unless ``expanded``."""
     with st.expander("New comparison", icon=":material/compare_arrows:", expanded=expanded):
-        asked_by_link = st.query_params.get(session_keys.EVIDENCE) == "true"
+        asked_by_link = page_state.current().evidence
         names = st.pills(
             "Predictors",
             [n for n in predictor_titles.SELECTABLE if n not in _not_offered(ctx)],
@@ -94,7 +98,7 @@ def show_form(ctx: PageContext, store: Store | None, expanded: bool) -> None:
             ],
             format_func=lambda n: predictor_titles.TITLES[n] if n != SIMULATOR else "Simulator (alone, calibrated)",
         )
-        for reason in predictor_titles.missing_libraries(names):
+        for reason in predictor_titles.missing_libraries([*USUAL, *names]):
             st.caption(f":material/error: {escape_markdown(reason)}")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             which = user_sample.pick_group(

@@ -13,8 +13,8 @@ from lusifer.charts import accuracy_charts
 from lusifer.evaluation import rmse_difference
 from lusifer.evaluation.comparison_metrics import GROUPINGS
 from lusifer.store import Store
-from lusifer.ui import page_registry, session_keys
-from lusifer.ui.components import predictor_titles, user_picker
+from lusifer.ui import page_registry
+from lusifer.ui.components import predictor_titles
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.accuracy import accuracy_figures
 from lusifer.ui.pages.experiments import experiment_view
@@ -105,7 +105,7 @@ def show_largest_errors(ctx: PageContext, rows: pd.DataFrame, names: Sequence[st
             page_registry.show_page_link(
                 "evolution",
                 f"User {int(row['user_id'])}",
-                user_picker.link_parameters(int(row["user_id"])),
+                user=ctx.dataset.user_label(int(row["user_id"])),
             )
 
 
@@ -150,11 +150,6 @@ def show_cold_start(ctx: PageContext, store: Store | None) -> None:
         "same test ratings."
     )
     runs = experiment_view.finished_experiments(ctx, store, "cold")
-    parameters = (
-        user_picker.link_parameters()
-        | {session_keys.EXPERIMENT: "cold"}
-        | ({session_keys.RUN: runs[0]["id"]} if runs else {})
-    )
     if runs:
         experiment_view.show_brief(runs[0])
     else:
@@ -166,5 +161,6 @@ def show_cold_start(ctx: PageContext, store: Store | None) -> None:
     page_registry.show_page_link(
         "experiments",
         "Open it on Experiments" if runs else "Go to the experiment",
-        parameters,
+        experiment="cold",
+        experiment_run=runs[0]["id"] if runs else "",
     )

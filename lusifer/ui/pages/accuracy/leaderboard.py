@@ -12,6 +12,7 @@ import streamlit as st
 from lusifer.charts import accuracy_charts
 from lusifer.evaluation import SIMULATOR
 from lusifer.simulator import BUILTIN, label
+from lusifer.ui import session_keys
 from lusifer.ui.components import predictor_titles, user_sample
 from lusifer.ui.formatting import escape_markdown, format_spent, with_item_noun
 from lusifer.ui.pages.accuracy import accuracy_tables
@@ -26,10 +27,10 @@ def apply_filters(ctx: PageContext, rows: pd.DataFrame) -> tuple[pd.DataFrame, s
     spans = {}
     for column in SPANS:
         whole = int(rows[column].min()), int(rows[column].max())
-        low, high = st.session_state.get(f"filter-{column}", whole)
+        low, high = st.session_state.get(session_keys.comparison_filter(column), whole)
         spans[column] = whole if (low, high) == whole else (max(low, whole[0]), min(high, whole[1]))
-    genres = st.session_state.get("filter-genres") or []
-    true = st.session_state.get("filter-true") or []
+    genres = st.session_state.get(session_keys.comparison_filter("genres")) or []
+    true = st.session_state.get(session_keys.comparison_filter("true")) or []
     passing = accuracy_tables.filter_rows(rows, ctx, spans["activity"], spans["popularity"], genres, true)
     return passing, repr((spans, sorted(genres), sorted(true)))
 
@@ -40,10 +41,16 @@ def show_filters(ctx: PageContext, rows: pd.DataFrame, passing: int) -> None:
         for column, title in SPANS.items():
             low, high = int(rows[column].min()), int(rows[column].max())
             if low < high:
-                st.slider(with_item_noun(title), low, high, (low, high), key=f"filter-{column}")
-        st.multiselect("Genres (any of them)", ctx.dataset.genres, key="filter-genres")
+                st.slider(with_item_noun(title), low, high, (low, high), key=session_keys.comparison_filter(column))
+        st.multiselect("Genres (any of them)", ctx.dataset.genres, key=session_keys.comparison_filter("genres"))
         levels = sorted(rows["rating"].unique().tolist())
-        st.pills("Actual rating", levels, selection_mode="multi", key="filter-true", format_func=lambda v: f"{v:g}")
+        st.pills(
+            "Actual rating",
+            levels,
+            selection_mode="multi",
+            key=session_keys.comparison_filter("true"),
+            format_func=lambda v: f"{v:g}",
+        )
     if passing < len(rows):
         st.caption(
             f":material/filter_alt: {passing:,} of {len(rows):,} ratings match the filter. The sentence and the "

@@ -17,9 +17,8 @@ from lusifer.jobs import Job
 from lusifer.runs import listing
 from lusifer.simulator import label
 from lusifer.store import Store
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import predictor_titles, run_picker
-from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.accuracy import accuracy_tables
 
 
@@ -35,17 +34,10 @@ def shown_comparison(store: Store | None, runs: Sequence[dict[str, Any]], job: J
     if job is not None and job.state == "done" and job.result is not None:
         finished = job.result if store is None or store.get_run(job.result["id"]) else None
         if finished is not None and session_keys.STARTED_COMPARISON.pop() is not None:
-            st.session_state[session_keys.RUN] = finished["id"]
-    ids = [r["id"] for r in runs]
-    requested = st.query_params.get(session_keys.RUN)
-    if requested and requested not in ids and requested != (finished or {}).get("id"):
-        st.warning(f"There is no comparison {escape_markdown(requested)} on this split; it may have been deleted.")
+            page_state.choose(comparison=finished["id"])
+    chosen = run_picker.settle_run("comparison", runs, "comparison")
     if not runs:
         return finished
-    if st.session_state.get(session_keys.RUN) not in ids:
-        st.session_state[session_keys.RUN] = requested if requested in ids else ids[0]
-    chosen = st.session_state[session_keys.RUN]
-    st.query_params[session_keys.RUN] = chosen
     return next(r for r in runs if r["id"] == chosen)
 
 
@@ -55,9 +47,12 @@ def show_run_choice(store: Store | None, runs: Sequence[dict[str, Any]], run: di
     if run["id"] not in titles:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        # By hand, not bound: a bound selectbox puts its shown text into the address, and a run can be renamed.
         st.selectbox(
-            "Recorded comparison", list(titles), key=session_keys.RUN, format_func=lambda i: titles.get(i, i), width=620
+            "Recorded comparison",
+            list(titles),
+            key=page_state.seed("comparison"),
+            format_func=lambda i: titles.get(i, i),
+            width=620,
         )
         show_run_management(store, run["id"], titles)
 
@@ -82,7 +77,7 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
             for key, job in jobs.list_jobs():
                 if isinstance(job.result, dict) and job.result.get("id") == run:
                     jobs.discard(key)
-            st.session_state.pop(session_keys.RUN, None)
+            page_state.choose(comparison="")
             st.rerun()
 
 

@@ -1,6 +1,5 @@
 """The Environment page in the navigation."""
 
-from lusifer.ui import session_keys
 from lusifer.ui.page_registry import PageSpec
 
 SPEC = PageSpec(
@@ -11,5 +10,4 @@ SPEC = PageSpec(
     order=2,
     script="environment.py",
     url_path="playground",
-    forgets=(session_keys.RUN,),
 )

@@ -10,7 +10,7 @@ import streamlit as st
 from lusifer.errors import LusiferError
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, Step, label
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, state
 from lusifer.ui.components import evolution_runner, model_picker, profile_view, user_picker
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.evolution import step_player
@@ -19,44 +19,27 @@ from lusifer.ui.state import PageContext
 
 def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | None:
     """The fields for the second side; ``None`` while they mean the first one again, or nobody."""
-    store = state.open_store()
+    store, now = state.open_store(), page_state.current()
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
-        try:
-            other = user_picker.id_field("Other user", session_keys.OTHER_USER, user)
-        except LusiferError as error:
-            state.show_error(error)
-            return None
-        offered = model_picker.offered_models(ctx)
-        # A bound list puts what it shows into the address: specs are shown as they are.
-        requested = st.query_params.get(session_keys.OTHER_MODEL)
-        options = list(dict.fromkeys([*offered, *([requested] if requested else [])]))
-        spec = (
-            st.selectbox(
-                "Other model",
-                options,
-                index=0,
-                key=session_keys.OTHER_MODEL,
-                bind="query-params",
-                accept_new_options=True,
-                width=240,
-            )
-            or BUILTIN
+        problem = user_picker.correct_user(ctx.dataset, "other_user")
+        now.other_user = now.other_user or str(ctx.dataset.user_label(user))
+        if problem is not None:
+            user_picker.say_unknown("other_user", problem)
+        other = user_picker.id_field("Other user", "other_user")
+        spec = now.other_model or ctx.model
+        options = list(dict.fromkeys([*model_picker.offered_models(ctx), spec]))
+        st.selectbox(
+            "Other model", options, key=page_state.seed("other_model", spec), accept_new_options=True, width=240
         )
         name, prompts = ctx.prompts, ctx.prompt_set
         if spec != BUILTIN and store is not None:
             names = versions.list_names(store)
             first = ctx.prompts if ctx.prompts in names else names[0]
-            name = (
-                st.selectbox(
-                    "Other prompts",
-                    names,
-                    index=names.index(first),
-                    key=session_keys.OTHER_PROMPTS,
-                    bind="query-params",
-                    width=180,
-                )
-                or first
-            )
+            name = now.other_prompts or first
+            if name not in names:
+                name = page_state.nearest_text(name, names, first)
+                page_state.settle("other_prompts", name, f"There are no such other prompts; {name} is used.")
+            st.selectbox("Other prompts", names, key=page_state.seed("other_prompts", name), width=180)
             prompts = versions.resolve(name, store)
     other_ctx = replace(ctx, model=spec, prompts=name, prompt_set=prompts)
     if (other, spec, prompts.version) == (user, ctx.model, ctx.prompt_set.version):
@@ -68,14 +51,12 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
     return other_ctx, other
 
 
-def show_sides(
-    first: tuple[PageContext, int], second: tuple[PageContext, int], history: int | None, size: int | None
-) -> None:
+def show_sides(first: tuple[PageContext, int], second: tuple[PageContext, int]) -> None:
     """Both sides at the same step."""
     sides: list[tuple[PageContext, int, list[Step], int]] = []
     for index, (side_ctx, user) in enumerate((first, second)):
         try:
-            spec = side_ctx.evolution_spec(user, history, size)
+            spec = side_ctx.evolution_spec(user)
             steps, total_steps = evolution_runner.load_steps(side_ctx, spec)
             if len(steps) < total_steps:
                 st.caption(f"{_side_title(side_ctx, user)}: {len(steps)} of {total_steps} steps are computed.")

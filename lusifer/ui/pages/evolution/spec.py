@@ -1,6 +1,5 @@
 """The Evolution page in the navigation."""
 
-from lusifer.ui import session_keys
 from lusifer.ui.page_registry import PageSpec
 
 SPEC = PageSpec(
@@ -12,11 +11,4 @@ SPEC = PageSpec(
     script="evolution.py",
     url_path="evolution",
     asks_model=True,
-    resets={
-        session_keys.PRESENT: False,
-        session_keys.BESIDE: False,
-        session_keys.STEP: 1,
-        session_keys.HISTORY: None,
-        session_keys.BATCH: None,
-    },
 )

@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, session_keys
 
 
 def pick_step(count: int, *, linked: bool = False) -> int:
@@ -16,13 +16,9 @@ def pick_step(count: int, *, linked: bool = False) -> int:
         count: the steps that there are.
         linked: the linked view is drawn too, which plays by itself and listens to the keys.
     """
-    session_keys.apply_request(session_keys.STEP)
-    now = st.session_state.get(session_keys.STEP)
-    if isinstance(now, int) and not 1 <= now <= count:
-        st.session_state[session_keys.STEP] = min(max(1, now), count)
-    now = state.clamp_input(
-        st.session_state.get(session_keys.STEP, st.query_params.get(session_keys.STEP, 1)), 1, count, 1
-    )
+    asked = page_state.current().step
+    now = min(asked, count)
+    page_state.settle("step", now, f"There is no step {asked}: {count} are there; step {now} is shown.")
     if linked:
         session_keys.PLAYING.set(False)
     with st.container(horizontal=True, vertical_alignment="bottom", key="step-control"):
@@ -56,17 +52,17 @@ def pick_step(count: int, *, linked: bool = False) -> int:
             key="next",
         )
         if count > 1:
-            now = st.slider("Step", 1, count, key=session_keys.STEP, bind="query-params", width=320)
+            st.slider("Step", 1, count, key=page_state.seed("step"), width=320)
         else:
             st.caption("The history gives only one step.")
     if session_keys.PLAYING.get():
-        _advance_while_playing(int(now), count)
-    return int(now)
+        _advance_while_playing(now, count)
+    return now
 
 
 def go_to_step(step: int) -> None:
     """Have a step shown by the next run of the page, and stop playing."""
-    session_keys.request_value(session_keys.STEP, step)
+    page_state.choose(step=step)
     session_keys.PLAYING.set(False)
 
 
@@ -74,7 +70,7 @@ def _set_playing(on: bool, now: int, count: int) -> None:
     session_keys.PLAYING.set(on)
     session_keys.STEP_SHOWN_AT.set(time.monotonic())
     if on and now >= count:
-        session_keys.request_value(session_keys.STEP, 1)
+        page_state.choose(step=1)
 
 
 SECONDS_PER_STEP = 4.0
@@ -90,10 +86,5 @@ def _advance_while_playing(now: int, count: int) -> None:
     session_keys.STEP_SHOWN_AT.set(time.monotonic())
     session_keys.PLAYING.set(now + 1 < count)
     if now < count:
-        session_keys.request_value(session_keys.STEP, now + 1)
+        page_state.choose(step=now + 1)
     st.rerun()
-
-
-def is_presenting() -> bool:
-    """Whether present mode is on, before its switch has been drawn in this run."""
-    return bool(st.session_state.get(session_keys.PRESENT, st.query_params.get(session_keys.PRESENT) == "true"))

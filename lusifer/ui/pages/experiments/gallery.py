@@ -14,7 +14,7 @@ from lusifer.jobs import Job
 from lusifer.runs.experiment import run_experiments
 from lusifer.runs.kinds import EXPERIMENT
 from lusifer.store import Store
-from lusifer.ui import job_context, session_keys
+from lusifer.ui import job_context, page_state
 from lusifer.ui.components import automatic_work, run_picker, user_sample
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.experiments import experiment_view
@@ -71,7 +71,8 @@ def show_gallery(runs: Mapping[str, dict[str, Any]], computing: bool) -> None:
                 else:
                     sentence = run["summary"]["sentences"][0]
                     st.caption(escape_markdown(with_item_noun(sentence)))
-                    _show_small_chart(run)
+                    if run["summary"]["panels"]:
+                        _show_small_chart(run)
                 st.button(
                     "Open",
                     key=f"open-{name}",
@@ -84,7 +85,7 @@ def show_gallery(runs: Mapping[str, dict[str, Any]], computing: bool) -> None:
 
 
 def _open(name: str) -> None:
-    st.session_state[session_keys.EXPERIMENT] = name
+    page_state.choose(experiment=name)
 
 
 def _show_small_chart(run: dict[str, Any]) -> None:

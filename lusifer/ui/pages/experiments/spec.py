@@ -1,6 +1,5 @@
 """The Experiments page in the navigation."""
 
-from lusifer.ui import session_keys
 from lusifer.ui.page_registry import PageSpec
 
 SPEC = PageSpec(
@@ -12,5 +11,4 @@ SPEC = PageSpec(
     script="experiments.py",
     url_path="experiments",
     asks_model=True,
-    forgets=(session_keys.RUN,),
 )

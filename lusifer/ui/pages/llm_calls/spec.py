@@ -1,6 +1,5 @@
 """The LLM calls page in the navigation."""
 
-from lusifer.ui import session_keys
 from lusifer.ui.page_registry import PageSpec
 
 SPEC = PageSpec(
@@ -11,6 +10,4 @@ SPEC = PageSpec(
     order=3,
     script="llm_calls.py",
     url_path="calls",
-    resets={session_keys.CALL_SEARCH: ""},
-    forgets=(session_keys.CALL,),
 )

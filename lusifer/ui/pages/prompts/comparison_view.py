@@ -89,8 +89,7 @@ def _pick_run(ctx: PageContext, store: Store) -> dict[str, Any] | None:
     held_out_runs = {r["id"] for r in runs if r["kind"] == FINAL_CHECK.name}
     return run_picker.pick_run(
         runs,
-        "trial-run",
-        session_keys.TRIAL,
+        "trial",
         session_keys.new_result("trial"),
-        lambda r: " · held-out" * (r in held_out_runs),
+        suffix=lambda r: " · held-out" * (r in held_out_runs),
     )

@@ -12,7 +12,7 @@ from lusifer.errors import LusiferError
 from lusifer.prompts import PromptSet, versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.state import PageContext
 
 
@@ -36,7 +36,7 @@ class Draft:
 def open_draft(store: Store, base: PromptVersion) -> Draft:
     """The draft of this tab: the one that the address names, else a fresh copy of a version."""
     draft = session_keys.PROMPT_DRAFT.get()
-    requested = st.query_params.get(session_keys.DRAFT, "")
+    requested = page_state.current().draft
     if draft is not None and requested in {"", draft.id}:
         return draft
     row = store.get_draft(requested) if requested and not settings.is_public() else None
@@ -59,7 +59,7 @@ def start_draft(base: PromptVersion) -> Draft:
     """A new draft of a version, for this tab; whatever was edited before stays among the drafts."""
     draft = Draft(secrets.token_hex(8), base.number, base.prompts)
     session_keys.PROMPT_DRAFT.set(draft)
-    st.query_params.pop(session_keys.DRAFT, None)
+    page_state.settle("draft", "")
     return draft
 
 
@@ -76,7 +76,7 @@ def save_draft(store: Store, draft: Draft, edited: PromptSet) -> None:
             icon=":material/call_split:",
         )
     draft.id, draft.revision, draft.prompts = draft_id, revision, edited
-    st.query_params[session_keys.DRAFT] = draft_id
+    page_state.settle("draft", draft_id)
 
 
 def pick_base(store: Store, ctx: PageContext) -> Draft:
@@ -123,7 +123,7 @@ def show_drafts(store: Store) -> None:
             when = row["updated_at"][:16].replace("T", " ")
             if st.button(f"{when}, from v{row['base']}", key=f"draft-{row['id']}", width="stretch"):
                 session_keys.PROMPT_DRAFT.pop()
-                st.query_params[session_keys.DRAFT] = row["id"]
+                page_state.choose(draft=row["id"])
                 st.rerun()
 
 
@@ -150,6 +150,6 @@ def show_save(store: Store, draft: Draft, sound: bool) -> None:
             return
         store.delete_draft(draft.id)
         start_draft(version)
-        session_keys.request_value(session_keys.PROMPTS, version.name)
+        page_state.choose(prompts=version.name)
         session_keys.SAVED_VERSION.set(version.name)
         st.rerun()

@@ -53,7 +53,7 @@ def preview_steps(ctx: PageContext, draft: Draft, user: int, store: Store) -> tu
     p = draft.prompts
     base = versions.get(store, draft.base)
     if not ctx.builtin and (base.prompts.history, base.prompts.batch_size) == (p.history, p.batch_size):
-        base_ctx = replace(ctx.without_evidence(), prompts=base.name, prompt_set=base.prompts)
+        base_ctx = replace(ctx.without_evidence().with_default_history(), prompts=base.name, prompt_set=base.prompts)
         steps = base_ctx.stored_steps(base_ctx.evolution_spec(user))
         total_steps = -(-len(history_of(ctx.dataset, ctx.split, user, p.history)) // p.batch_size)
         if len(steps) == total_steps:

@@ -1,6 +1,5 @@
 """The Prompts page in the navigation."""
 
-from lusifer.ui import session_keys
 from lusifer.ui.page_registry import PageSpec
 
 SPEC = PageSpec(
@@ -11,10 +10,4 @@ SPEC = PageSpec(
     order=1,
     script="prompts.py",
     url_path="prompts",
-    resets={session_keys.PROMPTS_VIEW: session_keys.EDIT, session_keys.TEMPLATE: "update"},
-    forgets=(
-        session_keys.DRAFT,
-        session_keys.TRIAL,
-        session_keys.VERSION,
-    ),
 )

@@ -12,7 +12,7 @@ from lusifer.errors import LusiferError
 from lusifer.prompts import versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.prompts import draft, prompt_editor
@@ -52,14 +52,15 @@ def show_versions(store: Store) -> None:
             "Note": st.column_config.TextColumn(width="large"),
         },
     )
-    requested = st.query_params.get(session_keys.VERSION, "")
+    requested = page_state.current().version
     numbers = [r["number"] for r in rows]
     default_number = labels.get(versions.ACTIVE, numbers[0])
     if re.fullmatch(r"v[0-9]{1,9}", requested) and int(requested[1:]) in numbers:
         default_number = int(requested[1:])
     number = numbers[table_event.selection.rows[0]] if table_event.selection.rows else default_number
-    if table_event.selection.rows:
-        st.query_params[session_keys.VERSION] = f"v{number}"
+    shown = f"v{number}"
+    if requested or table_event.selection.rows:
+        page_state.settle("version", shown, f"There is no version {requested[:60]}; {shown} is shown.")
     try:
         version = versions.get(store, number)
     except LusiferError as error:
@@ -93,7 +94,7 @@ def _show_actions(store: Store, version: PromptVersion, labels: dict[str, int]) 
                     st.rerun()
         if st.button("Edit a copy", icon=":material/edit:"):
             draft.start_draft(version)
-            session_keys.request_value(session_keys.PROMPTS_VIEW, session_keys.EDIT)
+            page_state.choose(prompts_view=page_state.EDIT_PROMPT)
             st.rerun()
         st.download_button(
             "Export",

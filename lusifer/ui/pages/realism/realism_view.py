@@ -12,13 +12,11 @@ from lusifer.charts import realism_charts
 from lusifer.evaluation import fidelity
 from lusifer.runs.realism import SIMULATOR_TITLES
 from lusifer.simulator import label
-from lusifer.ui import session_keys
 from lusifer.ui.components import downloads, run_picker
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
 
-RUN_LIST = "fidelity-run"
 """The list of recorded runs."""
 EXPORT_TITLES = {
     SIMULATOR_TITLES["calibrated"]: "Simulator, calibrated (sampled)",
@@ -70,7 +68,7 @@ def measure_table(summary: dict[str, Any]) -> pd.DataFrame:
 
 def show_result(ctx: PageContext, runs: Sequence[dict[str, Any]], new_run: Slot[str | None]) -> None:
     """Everything that is said of the run that is chosen, the histograms first."""
-    run = run_picker.chosen_run(runs, RUN_LIST, session_keys.RUN, new_run)
+    run = run_picker.chosen_run(runs, "realism_run", new_run)
     summary = run["summary"]
     _show_histograms(ctx, summary)
     st.markdown(f"**{verdict_sentence(summary)}**")
@@ -101,7 +99,7 @@ def show_result(ctx: PageContext, runs: Sequence[dict[str, Any]], new_run: Slot[
     with st.expander("Definitions of the measures", icon=":material/help:"):
         st.markdown("\n".join(f"- **{title}**: {description}" for title, _, description in fidelity.MEASURES.values()))
     downloads.show_csv_button("Table as CSV", table.rename(columns=EXPORT_TITLES), f"{run['id']}.csv")
-    run_picker.pick_run(runs, RUN_LIST, session_keys.RUN, new_run)
+    run_picker.pick_run(runs, "realism_run", new_run)
 
 
 def _show_histograms(ctx: PageContext, summary: dict[str, Any]) -> None:

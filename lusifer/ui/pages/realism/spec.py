@@ -1,6 +1,5 @@
 """The Realism page in the navigation."""
 
-from lusifer.ui import session_keys
 from lusifer.ui.page_registry import PageSpec
 
 SPEC = PageSpec(
@@ -12,5 +11,4 @@ SPEC = PageSpec(
     script="realism.py",
     url_path="fidelity",
     asks_model=True,
-    forgets=(session_keys.RUN,),
 )

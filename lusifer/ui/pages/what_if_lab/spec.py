@@ -1,6 +1,5 @@
 """The What-if lab page in the navigation."""
 
-from lusifer.ui import session_keys
 from lusifer.ui.page_registry import PageSpec
 
 SPEC = PageSpec(
@@ -12,5 +11,4 @@ SPEC = PageSpec(
     script="what_if_lab.py",
     url_path="hands",
     asks_model=True,
-    resets={session_keys.LAB_VIEW: session_keys.EDIT_PROFILE},
 )

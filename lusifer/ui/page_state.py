@@ -1,0 +1,501 @@
+"""What the pages look at: one typed state a session, seeded from the address and written to it.
+
+The address is read when a session begins, on Back and Forward, and where a person follows a link; from then on the
+state counts. A field of a page takes its value from the state before it is drawn (`seed`) and gives it back when the
+next run begins (`begin_run`), so that a value holds on every page, whether its field is drawn there or not. Nothing
+else reads or writes the address.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from lusifer.prompts import TEMPLATES
+from lusifer.simulator import BUILTIN
+from lusifer.ui import address_bar, session_keys
+from lusifer.ui.formatting import escape_markdown
+
+PROMPT_VIEWS = EDIT_PROMPT, COMPARE_PROMPTS, PROMPT_VERSIONS = "Edit", "Compare", "Versions"
+"""The views of the Prompts page."""
+LAB_VIEWS = EDIT_PROFILE, WHAT_IF, YOU = "Edit a profile", "What if", "You"
+"""The views of the What-if lab."""
+ACCURACY_VIEWS = ("distribution", "groups", "calibration", "audit", "misses", "pairs", "ranking", "cold", "runs")
+"""What can be open under Details on the Accuracy page."""
+MAX_HISTORY, MAX_BATCH_SIZE = 500, 100
+"""The longest history and the largest batch that a person can choose, in ratings."""
+_WIDTH = 60
+"""Characters of a wrong value that a message repeats."""
+
+
+class WrongValueError(ValueError):
+    """The address holds what a field can't be.
+
+    Attributes:
+        problem: what it should have been, to follow "is".
+        nearest: the nearest value that the field can have.
+    """
+
+    def __init__(self, problem: str, nearest: object) -> None:
+        super().__init__(problem)
+        self.problem, self.nearest = problem, nearest
+
+
+def nearest_text(given: str, options: Iterable[str], default: str) -> str:
+    """The option that is written most like a text, upper and lower case alike; the default where none is near."""
+    by_case = {o.casefold(): o for o in reversed(list(options))}
+    found = difflib.get_close_matches(given.casefold(), by_case, 1)
+    return by_case[found[0]] if found else default
+
+
+def _read_switch(given: str) -> bool:
+    if given.casefold() not in {"true", "false"}:
+        raise WrongValueError("neither true nor false", False)
+    return given.casefold() == "true"
+
+
+def _whole(low: int, high: int | None, default: int | None) -> Callable[[str], int | None]:
+    """How a whole number within bounds is read."""
+
+    def read(given: str) -> int | None:
+        span = f"from {low} to {high}" if high is not None else f"from {low}"
+        if not re.fullmatch(r"[+-]?[0-9]{1,9}", given.strip()):
+            raise WrongValueError(f"no whole number {span}", default)
+        number = int(given)
+        inside = max(low, number if high is None else min(number, high))
+        if inside != number:
+            raise WrongValueError(f"not {span}", inside)
+        return number
+
+    return read
+
+
+def _one_of(options: Sequence[str], default: str) -> Callable[[str], str]:
+    """How one of some texts is read."""
+
+    def read(given: str) -> str:
+        if given not in options:
+            raise WrongValueError(f"none of {', '.join(options)}", nearest_text(given, options, default))
+        return given
+
+    return read
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a field of the state stands in the address and on the page.
+
+    Attributes:
+        name: of its parameter in the address.
+        title: how messages call it.
+        read: the value of a text of the address; raises `WrongValueError`. What only a dataset or a store can tell
+            (whether there is such a user, such a run) is checked where that is open, see `settle`.
+        page: the address of the page that it belongs to; ``None`` where it holds on every page.
+        key: of its widget.
+        typed: whether a person types into it: what they are typing isn't taken from them.
+    """
+
+    name: str
+    title: str
+    read: Callable[[str], Any]
+    page: str | None
+    key: str
+    typed: bool
+
+
+def _field(
+    default: Any,
+    name: str,
+    title: str,
+    read: Callable[[str], Any] = str,
+    *,
+    page: str | None = None,
+    key: str | None = None,
+    typed: bool = False,
+) -> Any:
+    return field(default=default, metadata={"rule": Rule(name, title, read, page, key or name, typed)})
+
+
+@dataclass
+class PageState:
+    """What is looked at. An empty text or ``None`` means: not chosen yet, the page's default.
+
+    Attributes:
+        dataset: its name.
+        split: its name.
+        model: the spec of the user model.
+        prompts: a label or version.
+        evidence: whether the form of a new comparison offers an arm that is told what others gave.
+        user: the id as the dataset's files have it.
+        history: length of the history, in ratings.
+        batch_size: ratings a step.
+        step: the step that is shown, from 1.
+        presenting: Evolution's presentation mode.
+        side_by_side: whether Evolution compares two sides; the next three are the other one's.
+        profile_step: after which step Predict ratings takes the profile; the last by default.
+        lab_view: what is open in the What-if lab.
+        details: what is open under Details on Accuracy.
+        comparison: the recorded comparison that is shown, by its id; so are the next runs on their pages.
+        experiment: by its name.
+        prompts_view: what is open on Prompts.
+        template: the template that is edited.
+        draft: the draft that is edited, by its id.
+        version: the version that is shown, such as ``v4``.
+        call: the call that is shown, by its number.
+        call_search: words that calls are searched for.
+    """
+
+    dataset: str = _field("", "dataset", "dataset")
+    split: str = _field("", "split", "split")
+    model: str = _field("", "model", "model")
+    prompts: str = _field("", "prompts", "prompts")
+    evidence: bool = _field(False, "evidence", "community evidence", _read_switch, page="errors")
+    user: str = _field("", "user", "user", typed=True)
+    history: int | None = _field(None, "history", "history length", _whole(1, MAX_HISTORY, None), typed=True)
+    batch_size: int | None = _field(None, "batch", "batch size", _whole(1, MAX_BATCH_SIZE, None), typed=True)
+    step: int = _field(1, "step", "step", _whole(1, None, 1))
+    presenting: bool = _field(False, "present", "presentation mode", _read_switch, page="evolution")
+    side_by_side: bool = _field(False, "beside", "side by side", _read_switch, page="evolution")
+    other_user: str = _field("", "other-user", "other user", page="evolution", typed=True)
+    other_model: str = _field("", "other-model", "other model", page="evolution")
+    other_prompts: str = _field("", "other-prompts", "other prompts", page="evolution")
+    profile_step: int | None = _field(
+        None, "profile-step", "profile after step", _whole(1, None, None), page="rate", key="from_step"
+    )
+    lab_view: str = _field(EDIT_PROFILE, "hands", "view", _one_of(LAB_VIEWS, EDIT_PROFILE), page="hands")
+    details: str = _field(ACCURACY_VIEWS[0], "view", "view", _one_of(ACCURACY_VIEWS, ACCURACY_VIEWS[0]), page="errors")
+    comparison: str = _field("", "run", "comparison", page="errors")
+    experiment: str = _field("", "experiment", "experiment", page="experiments")
+    experiment_run: str = _field("", "run", "result", page="experiments")
+    realism_run: str = _field("", "run", "result", page="fidelity", key="fidelity-run")
+    agent_run: str = _field("", "run", "result", page="playground", key="play-run")
+    prompts_view: str = _field(EDIT_PROMPT, "view", "view", _one_of(PROMPT_VIEWS, EDIT_PROMPT), page="prompts")
+    template: str = _field("update", "template", "template", _one_of(tuple(TEMPLATES), "update"), page="prompts")
+    trial: str = _field("", "trial", "comparison", page="prompts", key="trial-run")
+    draft: str = _field("", "draft", "draft", page="prompts")
+    version: str = _field("", "version", "version", page="prompts")
+    call: str = _field("", "call", "call", page="calls")
+    call_search: str = _field("", "call-search", "search", page="calls", typed=True)
+
+
+RULES: dict[str, Rule] = {f.name: f.metadata["rule"] for f in dataclasses.fields(PageState)}
+"""The rule of each field."""
+DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(PageState)}
+"""The value of each field that nobody chose."""
+USERS = ("user", "other_user")
+"""Fields that name a user of the dataset."""
+RUNS = ("comparison", "experiment_run", "realism_run", "agent_run", "trial")
+"""Fields that name a run, of one dataset and split."""
+
+
+def _write(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def of_page(page: str) -> dict[str, Rule]:
+    """The rules of the fields that stand in the address of a page."""
+    return {attribute: rule for attribute, rule in RULES.items() if rule.page in {None, page}}
+
+
+def read_address(state: PageState, page: str, query: str, *, complete: bool) -> dict[str, str]:
+    """Take over what an address says.
+
+    Args:
+        state: changed in place.
+        page: the address of the page, without parameters.
+        query: its parameters, as they follow the question mark.
+        complete: whether what it leaves out has its default; else it stays as it is.
+
+    Returns:
+        What was wrong, by field: a sentence that names the value which is used.
+    """
+    given, wrong = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}, {}
+    for attribute, rule in of_page(page).items():
+        text = given.get(rule.name, "")
+        if not complete and rule.name not in given:
+            continue
+        value = DEFAULTS[attribute]
+        if text:
+            try:
+                value = rule.read(text)
+            except WrongValueError as error:
+                value = error.nearest
+                used = "the default" if value is None else _write(value)
+                wrong[attribute] = f"The link's {rule.title}, {text[:_WIDTH]}, is {error.problem}; {used} is used."
+        setattr(state, attribute, value)
+    return wrong
+
+
+def write_address(state: PageState, page: str, **explicit: Any) -> dict[str, str]:
+    """The parameters of a page's address that bring this state back.
+
+    Args:
+        state: what is looked at.
+        page: the address of the page, without parameters.
+        **explicit: fields with other values, which stand in the address even if they are the default.
+    """
+    values = {a: explicit.get(a, getattr(state, a)) for a in of_page(page)}
+    return {
+        RULES[a].name: _write(value)
+        for a, value in values.items()
+        if value is not None and (value != DEFAULTS[a] or (a in explicit and value != ""))
+    }
+
+
+def reset_dependents(state: PageState, changed: Iterable[str]) -> None:
+    """Reset what belonged to a value that was changed: another dataset has other users, another user other steps."""
+    fields = set(changed)
+    if "dataset" in fields:
+        state.user = state.other_user = ""
+        fields.add("user")
+    if fields & {"dataset", "split"}:
+        for attribute in RUNS:
+            setattr(state, attribute, "")
+    if "user" in fields:
+        state.step = 1
+    if fields & {"user", "history", "batch_size"}:
+        state.profile_step = None
+    if "experiment" in fields:
+        state.experiment_run = ""
+
+
+@dataclass
+class PageSession:
+    """The state of a browser session, and what is needed to keep fields and address in step with it.
+
+    Attributes:
+        page: the page that is shown, by its address without parameters.
+        state: what is looked at.
+        seeded: the value that each field was drawn with, by its key: the field of the state, and the value.
+        drawn: keys of the fields that this run has drawn.
+        shown: keys of the fields that the browser shows from the run before.
+        from_address: fields that the address set and nobody has changed since.
+        corrections: what was wrong and what is used instead, by field; until the field or the page changes.
+        slot: where the address is written from, in this run.
+        notes: where corrections are said, in this run.
+        written: the parameters that this run wrote last.
+        clock: when the address was written last, in milliseconds; it never stands still.
+    """
+
+    page: str
+    state: PageState = field(default_factory=PageState)
+    seeded: dict[str, tuple[str, object]] = field(default_factory=dict)
+    drawn: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)
+    from_address: set[str] = field(default_factory=set)
+    corrections: dict[str, tuple[str, str]] = field(default_factory=dict)
+    slot: DeltaGenerator | None = None
+    notes: DeltaGenerator | None = None
+    written: str | None = None
+    clock: int = 0
+
+    def take_fields(self) -> set[str]:
+        """Take over what a person changed in the fields of the last run; which of the state's that were."""
+        changed = set()
+        for key, (attribute, before) in list(self.seeded.items()):
+            if key not in st.session_state or st.session_state[key] == before:
+                continue
+            value = st.session_state[key]
+            self.seeded[key] = (attribute, value)
+            default = DEFAULTS[attribute]
+            if isinstance(default, str):
+                value = default if value is None else str(value)
+            setattr(self.state, attribute, value)
+            changed.add(attribute)
+        return changed
+
+    def follow(self, changed: set[str]) -> None:
+        """What comes of fields that a person changed."""
+        reset_dependents(self.state, changed)
+        self.from_address -= changed
+        for attribute in changed:
+            self.corrections.pop(attribute, None)
+        if changed & {"user", "dataset"}:
+            session_keys.PLAYING.set(False)
+
+    def read(self, query: str, *, complete: bool) -> None:
+        """Take over what the address says."""
+        before = dataclasses.asdict(self.state)
+        wrong = read_address(self.state, self.page, query, complete=complete)
+        self.corrections = {attribute: (problem, "") for attribute, problem in wrong.items()}
+        after = dataclasses.asdict(self.state)
+        self.from_address = {a for a in of_page(self.page) if after[a] != DEFAULTS[a]}
+        if {a for a in ("user", "dataset", "step") if after[a] != before[a]}:
+            session_keys.PLAYING.set(False)
+
+
+def _session() -> PageSession:
+    session = session_keys.PAGES.get()
+    assert session is not None, "a page runs after the shell"
+    return session
+
+
+def current() -> PageState:
+    """The state of this session. What is set here is written to the address when the next run begins."""
+    return _session().state
+
+
+def begin_run(page: str) -> None:
+    """Bring the state up to date: with the address where a person moved, else with the fields that were changed."""
+    run = get_script_run_ctx()
+    assert run is not None, "a page is run by Streamlit"
+    session = session_keys.PAGES.get()
+    if session is None:
+        session = PageSession(page)
+        session_keys.PAGES.set(session)
+        session.read(run.query_string, complete=True)
+        return
+    session.follow(session.take_fields())
+    moved, session.page = page != session.page, page
+    session.shown, session.drawn = set() if moved else session.drawn, set()
+    if moved:
+        session_keys.PLAYING.set(False)
+        session.corrections.clear()
+    if run.is_history_navigation:
+        session.read(run.query_string, complete=True)
+    elif moved and run.query_string:  # a link says what it changes; the navigation says nothing
+        session.read(run.query_string, complete=False)
+
+
+def open_notes() -> None:
+    """Make the places, above the page, for corrections and for what writes the address."""
+    session = _session()
+    with st.container(key=address_bar.KEY):
+        session.slot = st.empty()
+    session.notes, session.written = st.container(), None
+    for attribute in session.corrections:
+        _draw_note(session, attribute)
+
+
+def say(attribute: str, problem: str, instead: str = "") -> None:
+    """Say above the page what was wrong with a field, until it or the page changes.
+
+    Args:
+        attribute: the field.
+        problem: what was wrong, as a sentence.
+        instead: sentences that say what is used instead, where the problem leaves that out.
+    """
+    session = _session()
+    session.corrections[attribute] = problem, instead
+    _draw_note(session, attribute)
+
+
+def _draw_note(session: PageSession, attribute: str) -> None:
+    if session.notes is None:
+        return
+    problem, instead = map(escape_markdown, session.corrections[attribute])
+    if attribute in USERS:  # somebody else is shown than was asked for
+        session.notes.error(instead, title=problem, icon=":material/person_off:")
+    else:
+        session.notes.warning(f"{problem} {instead}", icon=":material/link_off:")
+
+
+def show_address() -> None:
+    """Have the browser's address say the state; that adds nothing to the browser's history."""
+    session, run = _session(), get_script_run_ctx()
+    query = urlencode(write_address(session.state, session.page))
+    if query == session.written or session.slot is None or run is None:
+        return
+    session.written = query
+    session.clock = max(session.clock + 1, time.time_ns() // 10**6)
+    run.query_string = query  # what Streamlit takes for the address of this run from now on
+    with session.slot:
+        address_bar.replace_query(session.page, query, session.clock)
+
+
+def choose(**values: Any) -> None:
+    """Set fields for a person, and reset what belonged to their former values. For the next run."""
+    session = _session()
+    changed = {a for a, value in values.items() if getattr(session.state, a) != value}
+    for attribute in changed:
+        setattr(session.state, attribute, values[attribute])
+    session.follow(changed)
+    session.from_address -= set(values)
+
+
+def settle(attribute: str, value: Any, problem: str = "", *, always: bool = False) -> None:
+    """Give a field the value that holds, where only now it is known; the address follows.
+
+    Args:
+        attribute: the field.
+        value: the value that holds.
+        problem: what was wrong with the former value and what is used instead; said if the address had asked for it.
+        always: say it, whoever chose the former value.
+    """
+    session = _session()
+    if getattr(session.state, attribute) != value:
+        setattr(session.state, attribute, value)
+        if problem and (always or attribute in session.from_address):
+            say(attribute, problem)
+    session.from_address.discard(attribute)
+    if session.written is not None:
+        show_address()
+
+
+def settle_choice(attribute: str, options: Sequence[str], problem: Callable[[str], str]) -> str:
+    """Give a field one of some values: its own, else the one that is written most like it, else the first.
+
+    Args:
+        attribute: the field.
+        options: what it can be.
+        problem: says of a value that it is none of them, as a sentence without its end.
+    """
+    given = str(getattr(current(), attribute))
+    if given in options:
+        return given
+    nearest = nearest_text(given, options, options[0]) if given else options[0]
+    settle(attribute, nearest, f"{problem(given[:_WIDTH])}; {nearest} is used." if given else "")
+    return nearest
+
+
+def seed(attribute: str, value: object = None, *, key: str | None = None) -> str:
+    """Give the widget of a field its value, before it is drawn.
+
+    Args:
+        attribute: the field of the state.
+        value: what the widget shows, if it isn't the state's own value.
+        key: of the widget, where the field has several.
+
+    Returns:
+        The widget's key. It must be drawn without a default of its own.
+    """
+    session = _session()
+    key, shown = key or RULES[attribute].key, getattr(session.state, attribute) if value is None else value
+    # Streamlit tells the browser a value only where it is set: a field that is new there, or whose bounds have changed,
+    # would show its own default.
+    is_there = RULES[attribute].typed and key in session.shown and key in st.session_state
+    if not is_there or st.session_state[key] != shown:
+        st.session_state[key] = shown
+    session.drawn.add(key)
+    session.seeded[key] = (attribute, shown)
+    return key
+
+
+def reset() -> None:
+    """Start over on the same dataset, with the model that is always there."""
+    session = _session()
+    session.state = PageState(dataset=session.state.dataset, model=BUILTIN)
+    session.seeded, session.from_address, session.corrections = {}, set(), {}
+
+
+def link(page: str, **values: Any) -> dict[str, str]:
+    """The parameters of a link to a page that keeps everything but some values.
+
+    Args:
+        page: the address of the page, without parameters.
+        **values: fields with other values. Another user has other steps.
+    """
+    state = current()
+    if str(values.get("user", state.user)) != state.user:
+        values = {"step": 1, **values}
+    return write_address(state, page, **values)
