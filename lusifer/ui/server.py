@@ -33,7 +33,7 @@ def guard() -> None:
     Raises:
         InvalidInputError: a limit or switch of the operator can't be read.
     """
-    net_util.get_external_ip = _ask_nobody
+    net_util.get_external_ip = net_util.get_internal_ip = _ask_nobody
     if not settings.is_public() or _guarded:
         return
     day = operator_budget().day
