@@ -95,6 +95,7 @@ class SQLiteBase:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path).absolute()  # the present folder may change
         self._local = threading.local()
+        self._calls_of: dict[str, set[int]] = {}
         # Threads of this process wait here, which wakes them at once; SQLite's own waiting, which other
         # processes still need, sleeps up to a tenth of a second.
         self._turn = threading.Lock()
