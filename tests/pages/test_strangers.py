@@ -60,12 +60,13 @@ def test_calls_are_seen_by_the_session_that_made_them(data_dir: Path, public) ->
 
 def test_a_job_is_seen_and_cancelled_by_the_session_that_started_it(data_dir: Path, public, openai_server) -> None:
     """Both look at the same user and model."""
-    openai_server.delay = 0.2
+    openai_server.delay = 0.4
     one = visit("evolution", "a", user="405", model="openai:small")
     next(b for b in one.button if b.label.startswith("Compute 4 steps")).click().run()
     jobs = state._all_jobs()  # noqa: SLF001 - the server's, not a session's
     ((_, job),) = jobs.list_jobs()
     other = visit("evolution", "b", user="405", model="openai:small")
+    assert job.active, "it was under way all the time"
     assert not other.exception and not [b for b in other.button if b.label == "Cancel"]
     assert job.wait(PATIENCE) and job.state == "done", job.error
     assert not Store(data_dir / "lusifer.db").list_calls({}, session="b")[1]
