@@ -38,7 +38,7 @@ def guard() -> None:
         return
     day = operator_budget().day
     config.set_option("server.maxUploadSize", PUBLIC_UPLOAD_MB)
-    MemoryUploadedFileManager.add_file = _add_public_file  # type: ignore[method-assign]
+    MemoryUploadedFileManager.add_file = _add_public_file  # type: ignore[method-assign, assignment]
     _guarded.append(True)
     if day == SpendingLimit(PUBLIC_DAY_DOLLARS):
         log.warning("Visitors may spend $%g a day, all together. LUSIFER_BUDGET_DAY changes it.", PUBLIC_DAY_DOLLARS)
