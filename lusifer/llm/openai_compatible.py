@@ -188,7 +188,7 @@ class OpenAICompatible:
             sent[-1] = {**sent[-1], "content": f"{sent[-1]['content']}\n\n{describe_schema(schema)}"}
         elif schema is not None:
             if self.endpoint.url == OPENAI_URL or "no-schema-bounds" in known:
-                schema = _unbounded(schema)
+                schema = adaptations.unbounded(schema)
             request["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": schema, "strict": True},
@@ -388,16 +388,6 @@ def _without_system(messages: Sequence[Message]) -> list[dict[str, str]]:
         return [{"role": "user", "content": system}, *sent]
     first["content"] = f"{system}\n\n{first['content']}" if system else first["content"]
     return sent
-
-
-def _unbounded(schema: Any) -> Any:
-    """A schema without bounds of length, which OpenAI's strict mode does not take."""
-    if isinstance(schema, dict):
-        return {k: _unbounded(v) for k, v in schema.items() if k not in _BOUNDS}
-    return [_unbounded(v) for v in schema] if isinstance(schema, list) else schema
-
-
-_BOUNDS = {"maxLength", "minLength", "maxItems", "minItems"}
 
 
 def describe_schema(schema: dict[str, Any]) -> str:

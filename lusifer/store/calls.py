@@ -46,16 +46,6 @@ class Calls(SQLiteBase):
             self._calls_of.setdefault(session, set()).add(number)
         _index_when_due(db, number)
 
-    def is_call_of(self, number: int, session: str) -> bool:
-        """Whether a session of this process made a call."""
-        return number in self._calls_of.get(session, ())
-
-    def _of_session(self, session: str | None) -> tuple[str, list[Any]]:
-        """A condition for the calls of a session; ``None``: for all."""
-        if session is None:
-            return "1", []
-        return "id in (select value from json_each(?))", [json.dumps(sorted(self._calls_of.get(session, ())))]
-
     @translates_sqlite_errors
     def reject_answer(self, key: str, reason: str) -> None:
         """Forget an answer that did not validate, and mark its newest call as invalid."""
@@ -90,7 +80,7 @@ class Calls(SQLiteBase):
             session: only the calls of this session of the process; ``None``: of everybody.
         """
         where, values = _where(filters, search)
-        own, numbers = self._of_session(session)
+        own, numbers = self.of_session(session)
         where, values = f"{where} and {own}", [*values, *numbers]
         if not local:
             where += f" and (user_id is null or user_id < {FIRST_LOCAL})"
@@ -180,7 +170,7 @@ class Calls(SQLiteBase):
         """The values that a column of calls (of a session) has, most frequent first."""
         if column not in CALL_COLUMNS:
             raise ValueError(column)
-        own, numbers = self._of_session(session)
+        own, numbers = self.of_session(session)
         rows = self._open().execute(
             f"select {column} from calls where {column} is not null and {own} group by 1 order by count(*) desc"
             " limit 200",
@@ -195,7 +185,7 @@ class Calls(SQLiteBase):
             raise ValueError(by)
         expression = "substr(created_at, 1, 10)" if by == "day" else by
         columns = sums("made", "cached", "failed", "input_tokens", "output_tokens", "price", "latency_ms")
-        own, numbers = self._of_session(session)
+        own, numbers = self.of_session(session)
         where = f"{own} and error_kind is not null" if by == "error_kind" else own
         return list(
             self._open().query(
