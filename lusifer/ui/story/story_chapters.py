@@ -347,8 +347,8 @@ def _what_if(story: Story, what_if: WhatIf) -> str:
         parts.append(f"{plural(len(removed), 'rating')} had never been given")
     moved = effect.cited_moved + effect.others_moved
     outcome = (
-        f"{moved} of {effect.cited + effect.others} statements of the profile would be others, and "
-        f"{effect.moved_ratings} of {len(effect.ratings)} predictions."
+        f"{moved} of {plural(effect.cited + effect.others, 'statement')} of the profile and {effect.moved_ratings} of "
+        f"{plural(len(effect.ratings), 'prediction')} would change."
     )
     rows = []
     for item, before, after in effect.ratings:
