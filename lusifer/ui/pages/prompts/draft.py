@@ -127,6 +127,12 @@ def show_drafts(store: Store) -> None:
                 st.rerun()
 
 
+def edit_name(draft: Draft) -> str:
+    """The field for the name of the set; an empty one keeps the name that it has."""
+    name = st.text_input("Name", draft.prompts.name, max_chars=40, key=f"lab-{draft.id}-name", width=190)
+    return name.strip() or draft.prompts.name
+
+
 def show_save(store: Store, draft: Draft, sound: bool) -> None:
     """A note and the button that makes a version of the draft."""
     if settings.is_public():
@@ -134,7 +140,9 @@ def show_save(store: Store, draft: Draft, sound: bool) -> None:
         return
     base = versions.get(store, draft.base)
     same = draft.prompts == base.prompts
-    note = st.text_input("Note", key=f"lab-{draft.id}-note", max_chars=200, placeholder="What you changed, and why")
+    note = st.text_input(
+        "Note", key=f"lab-{draft.id}-note", max_chars=200, placeholder="What you changed, and why", width="stretch"
+    )
     if st.button(
         "Save as a version",
         icon=":material/save:",
