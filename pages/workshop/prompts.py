@@ -9,7 +9,14 @@ from lusifer.errors import LusiferError
 from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import item_picker, user_picker
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.pages.prompts import comparison_view, draft_run, prompt_editor, prompt_preview, version_list
+from lusifer.ui.pages.prompts import (
+    active_version,
+    comparison_view,
+    draft_run,
+    prompt_editor,
+    prompt_preview,
+    version_list,
+)
 from lusifer.ui.pages.prompts import draft as drafts
 
 chosen, store = state.current_context(), state.open_store()
@@ -17,21 +24,23 @@ ctx = chosen.live
 
 st.title("Prompts", icon=":material/edit_note:")
 st.caption(
-    "Edit a prompt, see the rendered prompt, try it on one user and compare versions on the same users. Every "
-    "version is kept."
+    "Change a sentence, see the rendered prompt, compare versions on the same users. Every version is kept: there is "
+    "always a way back."
 )
 if store is None:
     st.info(
         "There is no database, so prompt versions can't be saved. The sidebar says why.", icon=":material/database_off:"
     )
     st.stop()
-view = st.segmented_control(
-    "View",
-    page_state.PROMPT_VIEWS,
-    key=page_state.seed("prompts_view"),
-    required=True,
-    label_visibility="collapsed",
-)
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    view = st.segmented_control(
+        "View",
+        page_state.PROMPT_VIEWS,
+        key=page_state.seed("prompts_view"),
+        required=True,
+        label_visibility="collapsed",
+    )
+    active_version.show_active(store)
 if ctx.builtin and view != page_state.PROMPT_VERSIONS:
     why = "The built-in ignores prompt wording" if chosen.builtin else "A recording answers its own prompts alone"
     st.info(

@@ -122,9 +122,8 @@ def test_the_whole_way_round(visit, app: App, data: Path, server) -> None:
     assert store.list_prompt_labels()["active"] == 4
     page.get_by_role("radio", name="Versions").click()
     settled(page)
-    page.get_by_role("button", name="Labels").click()
-    page.get_by_role("button", name="Roll back").first.click()
-    expect(page.get_by_text(re.compile(r"^active: v1"))).to_be_visible()
+    page.get_by_role("button", name="Roll back to grounded").click()
+    expect(page.get_by_text("Active: v1")).to_be_visible()
     assert store.list_prompt_labels()["active"] == 1
     assert not dialogs
 

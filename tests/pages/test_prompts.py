@@ -101,7 +101,11 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     board = next(d.value for d in app.dataframe if "Measure" in d.value)
     assert list(board["Measure"])[:4] == ["RMSE", "MAE", "Pearson", "Mean error"]
     assert {"grounded", "v5"} <= set(board) and "at 80 % power" in texts(app)
-    assert "4 development users" in texts(app) and "User by user" in texts(app)
+    assert "4 development users" in texts(app) and "grounded on 4 users: " in texts(app)
+    matrix = next(json.loads(e.proto.json) for e in app.get("bidi_component") if "matrix" in e.proto.component_name)
+    assert [c["name"] for c in matrix["columns"]] == ["grounded", "v5"] and 0 < len(matrix["rows"]) <= 4
+    deltas = [float(r["cells"][1]["delta"].replace("−", "-").replace("same", "0")) for r in matrix["rows"]]
+    assert deltas == sorted(deltas, reverse=True), "regressions first"
     run = param(app, "trial")
     # a note with a thumb stays
     next(t for t in app.text_input if t.placeholder == "A note on this answer").set_value("sounds right").run()
@@ -112,8 +116,8 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 5
     other = open_page("evolution", user="405", model=MODEL)
     assert other.selectbox(key="prompts").value == "active" and "two movies" in texts(other)
-    # and back
-    app.segmented_control(key="view").set_value("Versions").run()
+    # and back, which is in sight everywhere
+    app.segmented_control(key="view").set_value("Edit").run()
     app.button(key="roll-active").click().run()
     assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 1
     link = open_page("prompts", model=MODEL, view="Compare", trial=run)

@@ -13,6 +13,7 @@ from lusifer.prompts import PromptSet, versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
 from lusifer.ui import page_state, session_keys, state
+from lusifer.ui.pages.prompts import active_version
 from lusifer.ui.state import PageContext
 
 
@@ -90,13 +91,14 @@ def pick_base(store: Store, ctx: PageContext) -> Draft:
     if draft.base not in listed:
         listed[draft.base] = f"v{draft.base}"
     numbers = list(listed)
+    titles = {n: active_version.version_title(versions.get(store, n)) for n in numbers}
 
     def shown(n: int) -> str:
         named = [x for x, of in labels.items() if of == n]
-        return f"{listed[n]} ({', '.join(named)})" if named else listed[n]
+        return f"{titles[n]} ({', '.join(named)})" if named else titles[n]
 
     base = st.selectbox(
-        "Start from", numbers, index=numbers.index(draft.base), format_func=shown, key=f"lab-base-{draft.id}", width=240
+        "Start from", numbers, index=numbers.index(draft.base), format_func=shown, key=f"lab-base-{draft.id}", width=300
     )
     if base is not None and base != draft.base:
         start_draft(versions.get(store, base))
