@@ -4,6 +4,7 @@ from lusifer import settings
 from lusifer.errors import LusiferError
 from lusifer.ui import shell
 
+settings.keep_files_private()
 shell.configure()
 try:
     settings.load_env_file()

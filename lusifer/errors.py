@@ -81,6 +81,10 @@ class ModelError(LusiferError):
         return self.kind in {"rate-limit", "server", "timeout", "reset"}
 
 
+class UnfinishedError(LusiferError):
+    """Some questions were not answered for reasons that pass by themselves; what was answered is saved."""
+
+
 class InvalidInputError(LusiferError):
     """Input that can't be meant: an unknown predictor, split, model spec or number out of range."""
 
@@ -90,4 +94,12 @@ class MissingLibraryError(InvalidInputError):
 
 
 class CancelledError(LusiferError):
-    """Work that a person stopped."""
+    """Work that a person stopped.
+
+    Args:
+        may_be_paid: whether a question was under way, whose answer costs something although nobody waits for it.
+    """
+
+    def __init__(self, message: str, fix: str = "", *, may_be_paid: bool = False) -> None:
+        super().__init__(message, fix)
+        self.may_be_paid = may_be_paid

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lusifer import shutdown
 from lusifer.errors import CancelledError, LusiferError
 from lusifer.store import Store
 
@@ -82,7 +83,7 @@ class Job:
         if done != self.done:
             self.reported = time.monotonic()
         self.done, self.total, self.message = done, total, message
-        if self._stop.is_set():
+        if self.cancelled():
             raise CancelledError("Stopped.", "Finished work is saved.")
 
     def report_part(self, name: str, values: Mapping[str, float]) -> None:
@@ -94,11 +95,11 @@ class Job:
         self.run = run
 
     def cancelled(self) -> bool:
-        """Whether somebody asked for the end."""
-        return self._stop.is_set()
+        """Whether somebody asked for its end, or for that of the whole process."""
+        return self._stop.is_set() or shutdown.is_requested()
 
     def cancel(self) -> None:
-        """Ask the work to stop; it does so before its next call."""
+        """Ask the work to stop: it begins no further call, and one that is under way ends within two seconds."""
         self._stop.set()
 
     def end(self, state: JobState) -> None:
@@ -152,6 +153,12 @@ class Jobs:
     def active_runs(self) -> set[str]:
         """The runs whose jobs are under way."""
         return {job.run for _, job in self.list_jobs() if job.active and job.run}
+
+    def cancel_all(self) -> None:
+        """Cancel every job, those that wait for a worker too."""
+        for _, job in self.list_jobs():
+            if job.active:
+                job.cancel()
 
     def discard(self, key: str) -> None:
         """Drop an ended job, so that its outcome is not shown again."""

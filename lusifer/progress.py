@@ -1,9 +1,11 @@
-"""How long work reports how far it is. A leaf: everybody may import it."""
+"""How long work reports how far it is. Everybody may import it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
+
+from lusifer import shutdown
 
 
 class Progress(Protocol):
@@ -21,8 +23,8 @@ def ignore_progress(done: int, total: int, message: str = "", /) -> None:
 
 
 def never_cancelled() -> bool:
-    """For work that nobody can stop."""
-    return False
+    """For work that nobody can stop but by ending the process."""
+    return shutdown.is_requested()
 
 
 def ignore_result(name: str, values: Mapping[str, float]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import Any
 
+from lusifer.disk_files import replacing
 from lusifer.errors import InvalidInputError
 
 MAX_DEPTH = 100
@@ -62,12 +62,8 @@ def write_file(path: Path, content: bytes) -> None:
         OSError: it can't be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name[:80]}-{secrets.token_hex(4)}.partial")
-    try:
+    with replacing(path) as partial:
         partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def parse_json(text: str | bytes) -> Any:

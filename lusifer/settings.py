@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -125,11 +126,17 @@ def configure_logging(level: str = "") -> None:
         logger.warning("There is no log level %r: choose debug, info, warning or error.", name)
 
 
+def keep_files_private() -> None:
+    """Let nobody else read what this process and its children create from now on: answers, prompts, local users."""
+    os.umask(0o077)
+
+
 def load_env_file(path: Path | None = None) -> None:
     """Take the variables of ``.env`` that are not set yet.
 
     The file is read as other programs read it (``export``, quotes, comments), in UTF-8 or UTF-16, with or without a
-    mark at its beginning; a value is not searched for other variables. A missing file is fine.
+    mark at its beginning; a value is not searched for other variables. A missing file is fine. It holds keys: one that
+    others on this machine can read is made private.
 
     Raises:
         InvalidInputError: it is no text in one of these encodings.
@@ -139,6 +146,7 @@ def load_env_file(path: Path | None = None) -> None:
         content = file.read_bytes()
     except OSError:
         return
+    _make_private(file)
     import dotenv  # mostly there is no file
 
     try:
@@ -149,6 +157,19 @@ def load_env_file(path: Path | None = None) -> None:
     for name, value in values.items():
         if value is not None and name.isidentifier():
             os.environ.setdefault(name, value.strip())
+
+
+def _make_private(file: Path) -> None:
+    """Take rights on a file of ours from others; elsewhere than on POSIX systems they have none by default."""
+    if os.name != "posix":
+        return
+    try:
+        mode = stat.S_IMODE(file.stat().st_mode)
+        if mode & 0o077:
+            file.chmod(mode & 0o700)
+            logging.getLogger("lusifer").warning("Others could read %s, which may hold keys; it is private now.", file)
+    except OSError as error:
+        logging.getLogger("lusifer").warning("Others can read %s, which may hold keys (%s).", file, error.strerror)
 
 
 def _encoding(content: bytes) -> str:

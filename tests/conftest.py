@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,6 +27,10 @@ _spec = importlib.util.spec_from_file_location("lusifer_guard", GUARD / "sitecus
 assert _spec and _spec.loader
 _guard = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_guard)  # from here on this process reaches loopback alone
+
+# A shell's background jobs ignore it, and so would what the tests start and then interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LUSIFER_DATA", "LUSIFER_DB", "LUSIFER_PUBLIC"):
     os.environ.pop(name, None)

@@ -18,6 +18,8 @@ from lusifer import store as storing
 from lusifer.errors import InvalidInputError, StoreError
 from lusifer.store import Store
 
+MIGRATIONS = sum(name[:2] in {"m0", "m1"} for name in vars(storing.schema))
+
 
 def _step(number: int) -> dict:
     return {"number": number, "text": f"step {number}"}
@@ -139,6 +141,7 @@ def test_killed_at_any_moment_loses_only_what_is_in_flight(tmp_path: Path) -> No
 
 def test_a_locked_database_says_so(store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storing.core, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(storing.core, "PAID_BUSY_SECONDS", 0.1)
     other = Store(store.path)
     holder = sqlite3.connect(store.path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
@@ -173,7 +176,7 @@ def test_opening_again_migrates_nothing_and_loses_nothing(store) -> None:
     store.save_answer(*_answer(1))
     store.close()
     again = Store(store.path)
-    assert again.get_answer("k1") and sqlite_utils.Database(again.path)["_sqlite_migrations"].count == 5
+    assert again.get_answer("k1") and sqlite_utils.Database(again.path)["_sqlite_migrations"].count == MIGRATIONS
 
 
 def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path) -> None:
@@ -268,7 +271,7 @@ def test_evolutions_of_one_model(store) -> None:
     assert store.list_evolutions("h", "s", "m", "2", "") == []
 
 
-SHIPPED = ("m001_first", "m002_outside_world", "m003_evidence", "m004_window_on_calls")
+SHIPPED = ("m001_first", "m002_outside_world", "m003_evidence", "m004_window_on_calls", "m005_prompt_lab")
 
 
 @pytest.mark.parametrize("count", range(1, len(SHIPPED) + 1))
@@ -307,9 +310,9 @@ def test_a_database_of_every_earlier_schema_opens_and_keeps_its_rows(tmp_path: P
     assert total == 2 and store.get_call(2)["text"] == "yes"
     assert store.list_calls({}, search="planted")[1] == 1, "old calls are found by the new search"
     assert store.list_prompts() == [] and store.list_local_users("d") == []
-    assert {n.split("_")[0] for n in SHIPPED} | {"m005"} == {
-        r["name"].split("_")[0] for r in sqlite_utils.Database(store.path)["_sqlite_migrations"].rows
-    }
+    assert sqlite_utils.Database(store.path)["_sqlite_migrations"].count == MIGRATIONS
+    used = store.get_run_usage("r1")
+    assert (used["made"], used["cached"], used["tokens"]) == (1, 1, 11) and store.check_totals("r1")
 
 
 def test_search_follows_what_is_written_and_forgotten(store) -> None:

@@ -43,18 +43,19 @@ def rating_distribution(frame: pd.DataFrame) -> go.Figure:
 
 
 def genre_tastes(frame: pd.DataFrame) -> go.Figure:
-    """Genres against the user's own mean. Columns: genre, difference, count; drawn in that order."""
-    colours = [ABOVE if d >= 0 else BELOW for d in frame["difference"]]
+    """Genres against the user's own mean. Columns: genre, effect, difference, count; drawn in that order."""
+    colours = [ABOVE if d >= 0 else BELOW for d in frame["effect"]]
     figure = go.Figure(
         go.Bar(
-            x=frame["difference"],
+            x=frame["effect"],
             y=frame["genre"],
             orientation="h",
             marker={"color": colours},
-            customdata=frame["count"],
-            hovertemplate="%{y}: %{x:+.2f} stars vs. the user's mean, %{customdata} ratings<extra></extra>",
+            customdata=frame[["difference", "count"]],
+            hovertemplate="%{y}: %{customdata[0]:+.2f} stars vs. the user's mean in %{customdata[1]} ratings, "
+            "%{x:+.2f} shrunk<extra></extra>",
         )
     )
-    figure.update_xaxes(title="Stars above or below this user's mean", zeroline=True)
+    figure.update_xaxes(title="Stars above or below this user's mean, shrunk for few ratings", zeroline=True)
     figure.update_yaxes(autorange="reversed")
     return with_layout(figure, max(220, 26 * len(frame) + 70))

@@ -97,6 +97,7 @@ def _run_enrich(options: argparse.Namespace) -> dict[str, Any]:
 
     dataset, store = load(options.name), Store(settings.database_path())
     result: dict[str, Any] = {"name": dataset.name}
+    left_out: list[str] = []
     if options.forget:
         result["forgotten"] = store.delete_details(dataset.hash)
     if options.source:
@@ -104,18 +105,26 @@ def _run_enrich(options: argparse.Namespace) -> dict[str, Any]:
         result |= {
             "taken": report.taken,
             "empty": report.empty,
-            "unknown_ids": len(report.unknown),
-            "other_titles": len(report.other_title),
-            "unreadable": len(report.unreadable),
+            "removed": report.removed,
+            "unknown_ids": report.count("unknown"),
+            "other_titles": report.count("title"),
+            "other_movies": report.count("movie"),
+            "shared_ids": report.count("shared"),
+            "unreadable": report.count("unreadable"),
+            "doubtful": len(report.doubts),
         }
         log(report.text)
+        left_out = report.lines
     if not (options.source or options.export or options.forget):
         counts = tmdb.enrich(dataset, store, on_progress=ProgressPrinter())
         result |= {"found": counts.found, "not_found": counts.not_found, "known": counts.known}
+        left_out = counts.left_out
     if options.export:
         result["exported"] = item_details.export_csv(dataset, options.export, store)
     result["movies_with_details"] = len(item_details.load_details(dataset, store))
     if not options.json:
         for key, value in result.items():
             print(f"{key:20} {value}")
-    return result
+        for line in left_out:
+            print(f"  {line}")
+    return result | {"left_out": left_out}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lusifer.cli import common_options
 from lusifer.cli.common_options import add_model_options, add_old_flag, add_sample_options
-from lusifer.cli.output import log
+from lusifer.cli.output import log, print_json
 from lusifer.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -116,7 +116,11 @@ def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         f"{len(names)} predictors, {people:,} users, {label(config.spec)}",
         recorded=not options.no_record,
     )
-    return _report(options, run.summary, split.name, run.id if run.store is not None else None)
+    result = _report(options, run.summary, split.name, run.id if run.store is not None else None)
+    if run.summary.get("unanswered"):
+        print_json(options, result)
+        run.require_finished()
+    return result
 
 
 def _read_imported(options: argparse.Namespace, dataset: Dataset) -> list[ImportedPredictions]:

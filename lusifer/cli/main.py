@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import errno
-import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lusifer import __version__, settings
+from lusifer import __version__, settings, shutdown
 from lusifer.cli import (
     agents_command,
     app_command,
@@ -26,11 +26,11 @@ from lusifer.cli import (
     simulate_command,
     trust_command,
 )
-from lusifer.cli.output import nan_to_null
-from lusifer.errors import LusiferError
-from lusifer.safe_text import escape_json, filtered_streams
+from lusifer.cli.output import print_json
+from lusifer.errors import CancelledError, LusiferError
+from lusifer.safe_text import filtered_streams
 
-EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
+EXIT_BAD_INPUT = 2
 COMMANDS = (
     app_command,
     data_command,
@@ -83,23 +83,25 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. What it prints goes through one filter, whatever prints it."""
+    settings.keep_files_private()
     with filtered_streams():
         return _run(arguments)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        settings.load_env_file()
-        options = build_parser().parse_args(arguments)
-        folders_command.apply_option(options)
-        settings.configure_logging("info" if getattr(options, "verbose", False) else "")
-        result = options.run(options)
+        with shutdown.handled_signals():
+            settings.load_env_file()
+            options = build_parser().parse_args(arguments)
+            folders_command.apply_option(options)
+            settings.configure_logging("info" if getattr(options, "verbose", False) else "")
+            result = options.run(options)
+    except (KeyboardInterrupt, CancelledError) as error:
+        print("lusifer: stopped; finished work is saved.", file=sys.stderr)
+        return 128 + getattr(error, "number", signal.SIGINT)
     except LusiferError as error:
         print(f"lusifer: {error}".replace("\n", " "), file=sys.stderr)
         return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        print("lusifer: stopped; finished work is saved.", file=sys.stderr)
-        return EXIT_INTERRUPTED
     except OSError as error:
         # The reader (head, less) has had enough; Windows calls that an invalid argument.
         if not isinstance(error, BrokenPipeError) and error.errno != errno.EINVAL:
@@ -108,6 +110,6 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 0
     if isinstance(result, int):
         return result
-    if result is not None and getattr(options, "json", False):
-        print(escape_json(json.dumps(nan_to_null(result), ensure_ascii=False)))
+    if result is not None:
+        print_json(options, result)
     return 0

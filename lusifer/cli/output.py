@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import json
 import math
+import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
+
+from lusifer.safe_text import escape_json
 
 SECONDS_BETWEEN_LINES = 2.0
 
@@ -19,6 +26,30 @@ def nan_to_null(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [nan_to_null(v) for v in value]
     return value
+
+
+def print_json(options: argparse.Namespace, result: Any) -> None:
+    """Print a command's result, where ``--json`` asks for it."""
+    if getattr(options, "json", False):
+        print(escape_json(json.dumps(nan_to_null(result), ensure_ascii=False)))
+
+
+@contextlib.contextmanager
+def others_print_to_stderr() -> Iterator[None]:
+    """While this holds, whatever is printed to stdout goes to stderr: by libraries, in C, and by their processes."""
+    sys.stdout.flush()
+    try:
+        saved = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # there is no stdout or no stderr
+        saved = None
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if saved is not None:
+            os.dup2(saved, 1)
+            os.close(saved)
 
 
 def log(text: str) -> None:

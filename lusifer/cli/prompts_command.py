@@ -8,6 +8,7 @@ from typing import Any
 
 from lusifer import settings
 from lusifer.cli import prompt_comparison_command
+from lusifer.disk_files import explain_write_error, replacing
 from lusifer.errors import InvalidInputError
 from lusifer.safe_files import read_text
 
@@ -67,9 +68,11 @@ def _run_export(options: argparse.Namespace) -> dict[str, Any]:
     if options.file.exists():
         raise InvalidInputError(f"{options.file} already exists.", "Give another name, or move it away.")
     try:
-        options.file.write_text(prompts.to_json(prompt_set), encoding="utf-8")
+        with replacing(options.file, follow=True) as partial:
+            partial.write_text(prompts.to_json(prompt_set), encoding="utf-8")
     except OSError as error:
-        raise InvalidInputError(f"{options.file} can't be written ({error.strerror}).", "Give another path.") from None
+        what = f"{options.file} can't be written"
+        raise InvalidInputError(*explain_write_error(what, error, "Give another path.")) from None
     if not options.json:
         print(f"{prompt_set.version} is in {options.file}")
     return {"version": prompt_set.version, "file": str(options.file)}

@@ -89,6 +89,8 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         return {"users": len(users), **price}
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
+        if options.engine == "ray":
+            stack.enter_context(output.others_print_to_stderr())  # Ray tells of workers that end
         engine = _choose_engine(options, ctx, config, spec, stack)
         run = population.record_population(ctx, config, spec, engine, resume=options.resume or "")
     summary, file = run.summary, tables.table_path(run.id)

@@ -1,9 +1,9 @@
 """The columnar copy of a data set, made once: ratings as one Arrow file that is mapped, not read.
 
 ``DATA/.prepared/NAME/`` holds ``ratings-STAMP.arrow`` (user, item, rating, timestamp in DESIGN order), users and items
-with their statistics as ``*-STAMP.parquet``, and ``meta.json``, which names the stamp. It is rebuilt when
-a source file's size or time changes, and a data folder that can't be written only costs the time to
-parse again.
+with their statistics as ``*-STAMP.parquet``, and ``meta.json``, which names the stamp and has the checksum of every
+file and its own. It is rebuilt when a source file's size or time changes or a file is not what was written, and a data
+folder that can't be written only costs the time to parse again.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import secrets
-import tempfile
 import time
 import zipfile
 import zlib
@@ -29,9 +27,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lusifer.datasets.dataset import RatingTable
+from lusifer.datasets.entity_frames import find_duplicates
 from lusifer.datasets.movielens import Parsed
+from lusifer.disk_files import checksum, explain_write_error, replacing
 
-VERSION = 3
+VERSION = 4
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +57,20 @@ def compute_statistics(parsed: Parsed) -> tuple[pd.DataFrame, pd.DataFrame]:
     blocks = []
     items = _ItemSums(parsed.items)
     flags, genres = _genre_matrix(parsed)
+    firsts = _first_positions(parsed.items)
     start = 0
     while start < len(ids):
         stop = max(int(np.searchsorted(offsets, offsets[start] + BLOCK_ROWS, side="right")) - 1, start + 1)
         stop = min(stop, len(ids))
         rows = table.slice(int(offsets[start]), int(offsets[stop]))
         positions = items.add(rows)
-        blocks.append(_of_users(rows, offsets[start : stop + 1] - offsets[start], levels, positions, flags, genres))
+        blocks.append(_of_users(rows, offsets[start : stop + 1] - offsets[start], levels))
+        position = np.repeat(np.arange(stop - start), np.diff(offsets[start : stop + 1]))
+        above = rows.rating.astype(float) - blocks[-1]["mean"].to_numpy()[position]
+        newest = _is_newest(position, positions, firsts)
+        blocks[-1]["favourite_genre"] = _favourite_genres(
+            above[newest], position[newest], stop - start, positions[newest], flags, genres
+        )
         start = stop
     users = pd.concat(blocks) if blocks else pd.DataFrame()
     users.index = pd.Index(ids.astype("int64"), name="user_id")
@@ -79,9 +86,6 @@ def _of_users(
     rows: RatingTable,
     offsets: NDArray[np.int64],
     levels: NDArray[np.float32],
-    positions: NDArray[np.int64],
-    flags: NDArray[np.float32],
-    genres: list[str],
 ) -> pd.DataFrame:
     count = len(offsets) - 1
     n = np.diff(offsets)
@@ -100,7 +104,6 @@ def _of_users(
             "spread": np.sqrt(np.maximum(squares / n - mean**2, 0)),
             "first": rows.timestamp[offsets[:-1]],
             "last": rows.timestamp[offsets[1:] - 1],
-            "favourite_genre": _favourite_genres(rating - mean[position], position, count, positions, flags, genres),
             "histogram": list(histogram.reshape(count, -1).astype(np.int32)),
         }
     )
@@ -138,6 +141,32 @@ def _genre_matrix(parsed: Parsed) -> tuple[NDArray[np.float32], list[str]]:
     return flags, genres
 
 
+GENRE_DOUBT = 4.0
+"""Ratings' worth of doubt by which a genre's mean above the user's mean is shrunk: one lucky film is no favourite."""
+MIN_GENRE_RATINGS = 2
+"""Ratings of a genre from which it is told of."""
+
+
+def _first_positions(items: pd.DataFrame) -> NDArray[np.int64]:
+    """By item position, that of the first item with its title and year."""
+    firsts = np.arange(len(items))
+    ids = items.index.to_numpy()
+    for again, first in find_duplicates(items).items():
+        firsts[np.searchsorted(ids, again)] = np.searchsorted(ids, first)
+    return firsts
+
+
+def _is_newest(position: NDArray[np.int64], items: NDArray[np.int64], firsts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which ratings are their user's newest of an item, whichever id it has; rows are ordered by user and time."""
+    newest = np.ones(len(items), dtype=bool)
+    if (firsts != np.arange(len(firsts))).any():
+        keys = position.astype(np.int64) * len(firsts) + firsts[items]
+        _, from_end = np.unique(keys[::-1], return_index=True)
+        newest[:] = False
+        newest[len(keys) - 1 - from_end] = True
+    return newest
+
+
 def _favourite_genres(
     above: NDArray[np.float64],
     position: NDArray[np.int64],
@@ -146,7 +175,7 @@ def _favourite_genres(
     flags: NDArray[np.float32],
     genres: list[str],
 ) -> list[str]:
-    """The genre each user rates highest above their own mean, shrunk by how often they saw it."""
+    """The genre each user rates highest above their own mean, shrunk by how often they saw it; empty where none is."""
     if not genres:
         return [""] * users
     score, count = np.zeros((users, len(genres))), np.zeros((users, len(genres)))
@@ -154,9 +183,9 @@ def _favourite_genres(
         has = flags[positions, column]
         count[:, column] = np.bincount(position, has, users)
         score[:, column] = np.bincount(position, has * above, users)
-    best = score / (count + 5)  # five ratings' worth of doubt: one lucky film is no favourite
-    best[count == 0] = -np.inf
-    return [genres[c] for c in best.argmax(axis=1)]
+    best = score / (count + GENRE_DOUBT)
+    best[count < MIN_GENRE_RATINGS] = -np.inf
+    return [genres[c] if s > 0 else "" for c, s in zip(best.argmax(axis=1), best.max(axis=1), strict=True)]
 
 
 def content_hash(parsed: Parsed) -> str:
@@ -182,19 +211,33 @@ def save(folder: Path, parsed: Parsed, stats: tuple[Any, Any], meta: dict[str, A
     try:
         folder.mkdir(parents=True, exist_ok=True)
         table = pa.table({n: getattr(parsed.ratings, n) for n in ("user", "item", "rating", "timestamp")})
-        with pa.OSFile(str(folder / f"ratings-{stamp}.arrow"), "wb") as sink:
+        with replacing(_file_of(folder, "ratings", stamp)) as partial, pa.OSFile(str(partial), "wb") as sink:
             with pa.ipc.new_file(sink, table.schema) as writer:
                 writer.write_table(table, max_chunksize=max(len(parsed.ratings), 1))
         for name, frame in zip(TABLES, (parsed.users, parsed.items, *stats), strict=True):
-            frame.to_parquet(folder / f"{name}-{stamp}.parquet")
-        partial = folder / f"meta-{stamp}.json"
-        partial.write_text(json.dumps({**meta, "version": VERSION, "stamp": stamp}), encoding="utf-8")
-        replace_file(partial, folder / "meta.json")
+            with replacing(_file_of(folder, name, stamp)) as partial:
+                frame.to_parquet(partial)
+        checksums = {name: checksum(_file_of(folder, name, stamp)) for name in ("ratings", *TABLES)}
+        meta = {**meta, "version": VERSION, "stamp": stamp, "checksums": checksums}
+        with replacing(folder / "meta.json") as partial:
+            partial.write_text(json.dumps({**meta, "checksum": _meta_checksum(meta)}), encoding="utf-8")
     except (OSError, pa.ArrowException) as error:
-        log.warning("The prepared copy in %s can't be written, so the files are read anew each time: %s", folder, error)
+        os_error = error if isinstance(error, OSError) else OSError(str(error))
+        cause = explain_write_error(f"The prepared copy in {folder} can't be written", os_error)[0]
+        log.warning("%s So the files are read anew each time.", cause)
         _remove(folder, stamp)
     else:
         _remove(folder, before)
+
+
+def _file_of(folder: Path, name: str, stamp: str) -> Path:
+    return folder / f"{name}-{stamp}.{'arrow' if name == 'ratings' else 'parquet'}"
+
+
+def _meta_checksum(meta: Mapping[str, Any]) -> str:
+    """Of everything that ``meta.json`` says, in whatever order."""
+    content = {name: value for name, value in meta.items() if name != "checksum"}
+    return f"{zlib.crc32(json.dumps(content, sort_keys=True).encode()):08x}"
 
 
 def _stamp_of(folder: Path) -> str:
@@ -218,29 +261,12 @@ def _remove(folder: Path, stamp: str) -> None:
                     file.unlink()
 
 
-def replace_file(new: Path, old: Path, attempts: int = 10) -> None:
-    """Put a whole new file in the place of another.
-
-    Windows refuses while a virus scanner or an indexer looks at one of them, for a moment: tried again for a second.
-
-    Raises:
-        OSError: it could not be replaced.
-    """
-    for attempt in range(attempts):
-        try:
-            new.replace(old)
-            return
-        except PermissionError:
-            if attempt == attempts - 1:
-                raise
-            time.sleep(0.02 * (attempt + 1))
-
-
 def read_meta(folder: Path, files: Sequence[Path]) -> dict[str, Any] | None:
     """What is known of the columnar copy, or ``None`` if there is none that fits these source files."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         is_current = meta.get("version") == VERSION and meta.get("files") == fingerprint(files)
+        is_current = is_current and "checksums" in meta and meta.get("checksum") == _meta_checksum(meta)
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return meta if is_current else None
@@ -249,22 +275,41 @@ def read_meta(folder: Path, files: Sequence[Path]) -> dict[str, Any] | None:
 def load(
     folder: Path, files: Sequence[Path]
 ) -> tuple[Parsed, tuple[pd.DataFrame, pd.DataFrame], dict[str, Any]] | None:
-    """The columnar copy, or ``None`` if there is none that fits these source files."""
+    """The columnar copy, or ``None`` if there is none that fits these source files and is what was written."""
     meta = read_meta(folder, files)
     if meta is None:
         return None
     try:
-        stamp = meta["stamp"]
-        with pa.memory_map(str(folder / f"ratings-{stamp}.arrow")) as source:
+        paths = {name: _file_of(folder, name, meta["stamp"]) for name in ("ratings", *TABLES)}
+        for name, path in paths.items():
+            _require_checksum(path, meta["checksums"][name])
+        with pa.memory_map(str(paths["ratings"])) as source:
             table = pa.ipc.open_file(source).read_all()
         columns = [table[n].chunk(0).to_numpy(zero_copy_only=True) for n in table.column_names]
-        frames = [pq.read_table(folder / f"{name}-{stamp}.parquet").to_pandas() for name in TABLES]
+        frames = [pq.read_table(paths[name]).to_pandas() for name in TABLES]
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         log.info("The prepared copy in %s can't be used (%s); the files are read anew.", folder, type(error).__name__)
         return None
     users, items, user_stats, item_stats = frames
     items["genres"] = [tuple(g) for g in items["genres"]]
     return Parsed(users, items, RatingTable(*columns)), (user_stats, item_stats), meta
+
+
+_checked: set[tuple[str, str, int]] = set()
+"""Files whose checksum was right: path, checksum and time. Once a process is enough."""
+
+
+def _require_checksum(path: Path, expected: str) -> None:
+    """Make sure that a file is what was written, before anything reads it.
+
+    Raises:
+        ValueError: it is not.
+    """
+    seen = (str(path), expected, path.stat().st_mtime_ns)
+    if seen not in _checked:
+        if checksum(path) != expected:
+            raise ValueError(f"{path.name} is damaged")
+        _checked.add(seen)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -274,14 +319,8 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-            replace_file(Path(partial), path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(partial).unlink()
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lusifer.datasets import file_ids
 from lusifer.datasets.data_quality import DataQualityReport
-from lusifer.datasets.entity_frames import find_duplicates
+from lusifer.datasets.entity_frames import YEAR_AT_END, find_duplicates
 from lusifer.datasets.item_nouns import MOVIES, ItemNouns
 from lusifer.errors import UnknownIdError
 
@@ -84,6 +85,13 @@ class Item:
     genres: tuple[str, ...]
     details: Details | None = None
     item_nouns: ItemNouns = MOVIES
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """What two ids of one item share: the title, whatever its case, and the year; without a year, the id alone."""
+        if self.year is None and not re.search(YEAR_AT_END, self.title):
+            return "", self.id
+        return self.title.casefold(), self.year or 0
 
     @property
     def name(self) -> str:
@@ -320,6 +328,21 @@ class Dataset:
     def duplicate_items(self) -> Mapping[int, int]:
         """Items that stand twice: id → the first id with the same title and year (of MovieLens 100K: 268 → 246)."""
         return find_duplicates(self.items)
+
+    def first_ids(self, item_ids: ArrayLike) -> NDArray[np.int64]:
+        """The first id of each item, by which an item that stands twice is one."""
+        ids = np.asarray(item_ids, dtype=np.int64)
+        if not self.duplicate_items or not len(ids):
+            return ids
+        again = np.array(sorted(self.duplicate_items))
+        position = np.minimum(np.searchsorted(again, ids), len(again) - 1)
+        firsts = np.array([self.duplicate_items[int(i)] for i in again])
+        return np.where(again[position] == ids, firsts[position], ids)
+
+    def all_ids(self, item_ids: ArrayLike) -> NDArray[np.int64]:
+        """These items' ids and every other id of theirs, ascending: what somebody who has rated them knows."""
+        everything = self.items.index.to_numpy(dtype=np.int64)
+        return np.sort(everything[np.isin(self.first_ids(everything), self.first_ids(item_ids))])
 
     def user(self, user_id: int) -> User:
         """Demographics of one user.

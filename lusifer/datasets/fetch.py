@@ -6,6 +6,7 @@ an interrupted or damaged download leaves nothing half-made.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -19,13 +20,16 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from lusifer import settings
 from lusifer.datasets import DATASET_SPECS, check_complete, load, movielens, releases
+from lusifer.disk_files import DOWNLOAD, explain_write_error, remove_leftovers, says_disk_full
 from lusifer.errors import CancelledError, DatasetError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
 
@@ -37,6 +41,10 @@ WHEEL_FOLDER = PurePosixPath("recbole/dataset_example/ml-100k")
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens/"
 """Where the larger releases lie; ``LUSIFER_MOVIELENS_URL`` says another place."""
+
+
+class DiskFullError(DatasetError):
+    """There is no room for what arrives."""
 
 
 @dataclass(frozen=True)
@@ -110,35 +118,68 @@ def fetch(
     root = data_dir or settings.data_dir()
     target = root / name
     title = RELEASES[name].title if name in RELEASES else DATASET_SPECS[name].title
-    if target.exists() and not replace:
-        load(name, root, on_progress=on_progress, cancelled=cancelled)  # whole, or says what is wrong with it
-        on_progress(100, 100, f"{title} is already in {target}.")
-        return target
-    work = _temporary_folder(root)
-    try:
+    with contextlib.ExitStack() as stack:
+        if replace or not target.exists():
+            stack.enter_context(_alone(root, name, on_progress, cancelled))
+        if target.exists() and not replace:  # before, or since another process has brought it
+            load(name, root, on_progress=on_progress, cancelled=cancelled)  # whole, or says what is wrong with it
+            on_progress(100, 100, f"{title} is already in {target}.")
+            return target
+        work = _temporary_folder(root)
+        stack.callback(shutil.rmtree, work, ignore_errors=True)
         download = Download(work, on_progress, cancelled, url)
         folder = download.release(name) if name in RELEASES else download.movielens_100k(source)
         if target.exists():
             target.rename(target.with_name(f"{target.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}"))
         folder.replace(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     if name in RELEASES:
         load(name, root, on_progress=on_progress, cancelled=cancelled)
     on_progress(100, 100, f"{title} is in {target}.")
     return target
 
 
+@contextlib.contextmanager
+def _alone(root: Path, name: str, on_progress: Progress, cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Wait until no other process fetches a data set into a folder; what killed ones left there is removed.
+
+    Raises:
+        DatasetError: the folder can't be written.
+        CancelledError: ``cancelled`` said so.
+    """
+    try:
+        (root / ".prepared").mkdir(parents=True, exist_ok=True)  # where nobody takes it for data
+        lock = FileLock(root / ".prepared" / f"{name}.lock")
+        told = False
+        while True:
+            with contextlib.suppress(Timeout):
+                lock.acquire(timeout=0.1)
+                break
+            if not told:
+                told = True
+                on_progress(0, 0, f"Another process is fetching {name}; waiting for it.")
+            if cancelled():
+                raise CancelledError("The download was stopped.", "Partial files were removed.")
+    except OSError as error:
+        raise _unwritable(root, error) from None
+    try:
+        remove_leftovers(root)
+        yield
+    finally:
+        lock.release()
+
+
+def _unwritable(root: Path, error: OSError) -> DatasetError:
+    fix = "Check write access to it, or set LUSIFER_DATA to another folder."
+    return DatasetError(*explain_write_error(f"The data folder {root} can't be written", error, fix))
+
+
 def _temporary_folder(root: Path) -> Path:
     """A hidden folder to work in, beside where the data set will stand."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
+        return Path(tempfile.mkdtemp(prefix=DOWNLOAD, dir=root))
     except OSError as error:
-        raise DatasetError(
-            f"The data folder {root} can't be written ({error.strerror}).",
-            "Check write access to it, or set LUSIFER_DATA to another folder.",
-        ) from None
+        raise _unwritable(root, error) from None
 
 
 @dataclass(frozen=True)
@@ -163,6 +204,8 @@ class Download:
         digest = hashlib.md5(usedforsecurity=False)  # what GroupLens publishes
         try:
             archive = self._download(address, release, digest)
+        except DiskFullError:
+            raise
         except DatasetError as error:
             fix = "Check the network, or download the archive by hand and unpack it into data/."
             raise DatasetError(f"{address} {error.message}", fix) from None
@@ -191,6 +234,8 @@ class Download:
                 continue
             try:
                 folder = download()
+            except DiskFullError:
+                raise
             except DatasetError as error:
                 failures.append(error.message)
                 if place == "grouplens" and source == "auto":
@@ -210,6 +255,8 @@ class Download:
         digest = hashlib.sha256()
         try:
             archive = self._download(address, Release("ml-100k.zip from GroupLens", 5), digest)
+        except DiskFullError:
+            raise
         except DatasetError as error:
             raise DatasetError(f"GroupLens {error.message}") from None
         if digest.hexdigest() != GROUPLENS_SHA256:
@@ -275,8 +322,18 @@ class Download:
                         f"about {seconds_left:.0f} s left.",
                     )
         except (urllib.error.URLError, OSError, ValueError) as error:
+            self._stop_if_full(error)
             raise DatasetError(f"could not be reached ({getattr(error, 'reason', error)}).") from None
         return archive
+
+    def _stop_if_full(self, error: Exception) -> None:
+        """A disk without room is no fault of the network or of an archive, and no reason to try elsewhere.
+
+        Raises:
+            DiskFullError: that is what an error says.
+        """
+        if isinstance(error, OSError) and says_disk_full(error):
+            raise DiskFullError(*explain_write_error(f"The data folder {self.work.parent} can't be written", error))
 
     def _unpack(self, archive: Path, is_wanted: Callable[[PurePosixPath], bool], megabytes: int) -> Path:
         """Copy some files of a zip, by their names alone: none lands outside the folder.
@@ -308,6 +365,7 @@ class Download:
                     with source.open(member) as file, (folder / path.name).open("wb") as out:
                         shutil.copyfileobj(file, out, 1 << 20)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
+            self._stop_if_full(error)
             raise DatasetError(f"{archive.name} can't be unpacked ({error}).") from None
         return folder
 

@@ -10,15 +10,17 @@ import csv
 import json
 import math
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lusifer.datasets.dataset import Dataset, Details
+from lusifer.datasets.dataset import Dataset, Details, Item
 from lusifer.datasets.json_records import literal
 from lusifer.datasets.table_files import is_regular
+from lusifer.datasets.title_match import DetailTitles, Verdict, judge, one_movie, same_title
+from lusifer.datasets.titles import canonical
+from lusifer.disk_files import explain_write_error, replacing
 from lusifer.errors import DatasetError
 from lusifer.safe_text import hold_formula, release_formula
 from lusifer.store import Store
@@ -41,15 +43,52 @@ _COLUMNS = (
 )
 
 
+LEFT_OUT = {
+    "unknown": "ids are not in the dataset",
+    "title": "rows have another title than the dataset",
+    "movie": "rows have details of another movie",
+    "shared": "rows share their details' id with a movie that it fits better",
+    "unreadable": "rows could not be read",
+}
+"""Why a row of a table is left out: each kind in words."""
+
+
+@dataclass(frozen=True)
+class ImportNote:
+    """A row of a table that was left out, or that could not be checked fully: which, and why."""
+
+    line: int
+    movie: str
+    kind: str
+    reason: str
+
+    @property
+    def text(self) -> str:
+        """In words: ``line 4, In & Out (1997): they are of “Men in Black”``."""
+        return f"line {self.line}, {self.movie}: {self.reason}"
+
+
 @dataclass
 class ImportReport:
-    """What became of the rows of a table."""
+    """What became of the rows of a table.
+
+    Attributes:
+        taken: movies whose details were taken.
+        empty: rows without any detail.
+        removed: movies whose stored details turned out to be another movie's.
+        left_out: rows that were not taken, with the reason; their ``kind`` is one of `LEFT_OUT`.
+        doubts: rows that were taken although something could not be checked.
+    """
 
     taken: int = 0
     empty: int = 0
-    unknown: list[str] = field(default_factory=list)
-    other_title: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
+    removed: int = 0
+    left_out: list[ImportNote] = field(default_factory=list)
+    doubts: list[ImportNote] = field(default_factory=list)
+
+    def count(self, kind: str) -> int:
+        """How many rows were left out for one kind of reason."""
+        return sum(note.kind == kind for note in self.left_out)
 
     @property
     def text(self) -> str:
@@ -57,14 +96,18 @@ class ImportReport:
         sentences = [f"{self.taken:,} movies have details now"]
         for count, description in (
             (self.empty, "rows had none"),
-            (len(self.unknown), "ids are not in the dataset"),
-            (len(self.other_title), "rows have another title than the dataset and were skipped"),
-            (len(self.unreadable), "cells could not be read"),
+            *((self.count(kind), f"{description} and were left out") for kind, description in LEFT_OUT.items()),
+            (self.removed, "movies lost details of another movie that were stored before"),
+            (len(self.doubts), "were taken although their title, year or genres could not be compared or differ"),
         ):
             if count:
                 sentences.append(f"{count:,} {description}")
-        first = next(iter(self.other_title + self.unreadable), "")
-        return "; ".join(sentences) + "." + (f" First: {first}." if first else "")
+        return "; ".join(sentences) + "."
+
+    @property
+    def lines(self) -> list[str]:
+        """Every row that was left out, then every doubtful one, each with its reason."""
+        return [f"Left out: {n.text}" for n in self.left_out] + [f"Taken, check it: {n.text}" for n in self.doubts]
 
 
 def load_details(dataset: Dataset, store: Store) -> dict[int, Details]:
@@ -87,12 +130,15 @@ def from_json(text: str) -> Details:
 def import_csv(dataset: Dataset, path: Path, store: Store) -> ImportReport:
     """Take details from a table with a ``movie_id`` column.
 
-    What is not taken is reported, not lost: details that are there already stay unless the table has better ones.
+    Each row is checked as `title_match.judge` says, with whatever the table has of ``title``, ``original_title``,
+    ``alternative_titles``, ``original_language``, ``release_date`` or ``year``, and ``genres``; and one id of a detail
+    (``tmdb_id`` or ``id``) belongs to one movie. What is not taken is reported, not lost: details that are there
+    already stay unless the table has better ones, or shows that they are another movie's.
 
     Raises:
         DatasetError: the file can't be read or has no ``movie_id``.
     """
-    report, rows = ImportReport(), []
+    report, rows = ImportReport(), list[_Row]()
     if path.exists() and not is_regular(path):
         raise DatasetError(f"{path} is not a regular file (a folder, a pipe or a device).", "Give a CSV file.")
     try:
@@ -104,51 +150,133 @@ def import_csv(dataset: Dataset, path: Path, store: Store) -> ImportReport:
                 raise DatasetError(f"{path} has no column movie_id.", "It must hold the dataset's own ids.")
             for number, row in enumerate(table, 2):
                 cells = {k: release_formula(row.get(v) or "") for k, v in names.items()}
-                details_row = _row(dataset, cells, number, report)
-                if details_row is not None:
-                    rows.append(details_row)
+                read = _read_row(dataset, cells, number, report)
+                if read is not None:
+                    rows.append(read)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path} can't be read as a table: {error}.", "Give a CSV file in UTF-8.") from None
-    store.save_details(dataset.hash, rows)
-    report.taken = len(rows)
+    stored = {r["item_id"]: from_json(r["data"]).tmdb_id for r in store.list_details(dataset.hash) if r["data"]}
+    taken = _one_movie_an_id(rows, stored, dataset, report)
+    wrong = [
+        r.item.id for r in rows if r not in taken and r.details.tmdb_id and stored.get(r.item.id) == r.details.tmdb_id
+    ]
+    report.removed = store.delete_details(dataset.hash, wrong) if wrong else 0
+    store.save_details(dataset.hash, [(r.item.id, to_json(r.details), r.source, r.confidence) for r in taken])
+    report.taken = len({r.item.id for r in taken})
+    report.left_out.sort(key=lambda note: note.line)
     return report
 
 
-def _row(
-    dataset: Dataset, row: Mapping[str, Any], number: int, report: ImportReport
-) -> tuple[int, str, str, float] | None:
+@dataclass(frozen=True)
+class _Row:
+    """One row of a table that could be read: what it says of which movie, and whether that is believed."""
+
+    line: int
+    item: Item
+    details: Details
+    verdict: Verdict
+    source: str
+    confidence: float
+
+
+def _read_row(dataset: Dataset, row: Mapping[str, Any], line: int, report: ImportReport) -> _Row | None:
+    """A row with its verdict; ``None``, and a note in the report, for what can't be read or holds nothing."""
+
+    def leave_out(movie: str, kind: str, reason: str) -> None:
+        report.left_out.append(ImportNote(line, movie, kind, reason))
+
     item_id = _item_number(dataset, row.get("movie_id"))
     if item_id is None:
-        report.unknown.append(clean_text(row.get("movie_id")))
+        leave_out(clean_text(row.get("movie_id")), "unknown", "the dataset has no such id")
         return None
-    title = str(row.get("title") or "").strip()
-    dataset_title = str(dataset.items.at[item_id, "title"])
-    if title and not same_title(title, dataset_title):
-        report.other_title.append(f"line {number}: {title!r}, here {dataset_title!r}")
+    item, title = dataset.item(item_id), clean_text(row.get("title"))
+    if title and not same_title(title, item.title):
+        leave_out(item.title, "title", f"the row is of “{title}”")
         return None
     try:
         details = Details(
             tmdb_id=_integer(row.get("tmdb_id")) or _integer(row.get("id")),
-            overview=clean_text(row.get("overview")),
+            overview=_NO_OVERVIEW.sub("", clean_text(row.get("overview"))),
             tagline=clean_text(row.get("tagline")),
             keywords=_names(row.get("keywords")),
             directors=_names(row.get("directors") or row.get("director")) or _crew(row.get("crew")),
             cast=_names(row.get("cast"))[:CAST],
             poster=_poster(row.get("poster_path")),
         )
+        verdict = judge(item, _detail_titles(row, title))
     except (ValueError, TypeError) as error:
-        report.unreadable.append(f"line {number}: {error}")
+        leave_out(item.title, "unreadable", str(error))
         return None
     if details == Details(tmdb_id=details.tmdb_id):
         report.empty += 1
         return None
     confidence = _float(row.get("confidence"))
-    return (
-        item_id,
-        to_json(details),
-        clean_text(row.get("source")) or "import",
-        1.0 if confidence is None else confidence,
+    source = clean_text(row.get("source")) or "import"
+    return _Row(line, item, details, verdict, source, verdict.likeness if confidence is None else confidence)
+
+
+_NO_OVERVIEW = re.compile(r"^no (?:plot|overview|description|synopsis)(?: (?:found|available|yet))?\.?$", re.I)
+"""What stands in tables for an overview that nobody wrote."""
+
+
+def _detail_titles(row: Mapping[str, Any], title: str) -> DetailTitles:
+    """What a row says of the movie that its details belong to.
+
+    The title may be the dataset's own, put beside details that were found by a search, so it speaks for them only where
+    no other title does, or where the others are foreign and it was not copied with its year.
+    """
+    others = [clean_text(row.get(name)) for name in ("original_title", "tmdb_title", "english_title")]
+    others += _names(row.get("alternative_titles") or row.get("also_known_as"))
+    titles = tuple(dict.fromkeys(filter(None, others)))
+    language, own_year = clean_text(row.get("original_language")), canonical(title)[1]
+    years = re.findall(
+        r"(?<!\d)(?:1[89]|20)\d\d(?!\d)", clean_text(row.get("release_date")) or clean_text(row.get("year"))
     )
+    found = DetailTitles(titles, int(years[0]) if years else own_year, language, _genre_names(row.get("genres")))
+    if title and (not titles or (found.is_foreign and own_year is None)):
+        return replace(found, titles=(*titles, title), translated=True)
+    return found
+
+
+def _genre_names(value: Any) -> tuple[str, ...]:
+    """Names of genres: a nested cell, or words with commas or bars; none where the cell can't be read."""
+    try:
+        return _names(clean_text(value).replace("|", ","))
+    except (ValueError, TypeError):
+        return ()
+
+
+def _one_movie_an_id(
+    rows: Sequence[_Row], stored: Mapping[int, int | None], dataset: Dataset, report: ImportReport
+) -> list[_Row]:
+    """The rows that are taken: believed, and the only movie with their id, or the one whose title is the id's own."""
+    believed = []
+    owners: dict[int, list[tuple[Item, bool]]] = {}
+    for row in rows:
+        if row.verdict.problem:
+            report.left_out.append(ImportNote(row.line, row.item.title, "movie", row.verdict.problem))
+        else:
+            believed.append(row)
+            owners.setdefault(row.details.tmdb_id or 0, []).append((row.item, row.verdict.is_exact))
+    in_table = {row.item.id for row in rows}
+    for item_id, tmdb_id in stored.items():
+        if item_id not in in_table:
+            owners.setdefault(tmdb_id or 0, []).append((dataset.item(item_id), False))
+    taken = []
+    for row in believed:
+        rivals = [
+            (item, exact)
+            for item, exact in owners[row.details.tmdb_id or 0]
+            if row.details.tmdb_id and not one_movie(item, row.item)
+        ]
+        if rivals and not (row.verdict.is_exact and not any(exact for _, exact in rivals)):
+            reason = f"its id {row.details.tmdb_id} is that of {rivals[0][0].title} too"
+            report.left_out.append(ImportNote(row.line, row.item.title, "shared", reason))
+            continue
+        if row.verdict.doubt:
+            report.doubts.append(ImportNote(row.line, row.item.title, "doubt", row.verdict.doubt))
+        taken.append(row)
+    return taken
 
 
 def _item_number(dataset: Dataset, cell: Any) -> int | None:
@@ -165,7 +293,7 @@ def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
     """
     rows = [r for r in store.list_details(dataset.hash) if r["data"]]
     try:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with replacing(path, follow=True) as partial, partial.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(_COLUMNS)
             for r in rows:
@@ -185,26 +313,8 @@ def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
                 ]
                 table.writerow([hold_formula(cell) if isinstance(cell, str) else cell for cell in cells])
     except OSError as error:
-        raise DatasetError(f"{path} can't be written ({error.strerror}).", "Name another file.") from None
+        raise DatasetError(*explain_write_error(f"{path} can't be written", error, "Name another file.")) from None
     return len(rows)
-
-
-def normalized_title(title: str) -> str:
-    """A title for comparing: no accents, case, punctuation, year or moved article."""
-    text = re.sub(r"\s*\(\d{4}\)\s*$", "", title)
-    text = re.sub(
-        r"^(.*),\s*(the|a|an|le|la|les|l'|il|el|los|las|der|die|das)(?=\s*(?:\(|$))", r"\2 \1", text, flags=re.I
-    )
-    text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    text = re.sub(r"[^a-z0-9]+", " ", text.replace("&", " and "))
-    return re.sub(r"^(the|a|an|le|la|les|il|el|los|las|der|die|das) ", "", text.strip())
-
-
-def same_title(first: str, second: str) -> bool:
-    """Whether two titles are of one movie, whatever their article, year, brackets or accents."""
-    a, b = normalized_title(first), normalized_title(second)
-    bare = [normalized_title(re.sub(r"\s*\(.*\)", "", t)) for t in (first, second)]
-    return a == b or (bare[0] == bare[1] != "")
 
 
 def _cell(names: Iterable[str]) -> str:

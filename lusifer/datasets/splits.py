@@ -6,7 +6,8 @@ Order is by timestamp, ties by item id. What each rule leaks is said in ``RULES`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,14 +47,33 @@ PROVIDED = "provided"
 """The split that a dataset's files are cut by themselves."""
 
 
+def _no_ratings() -> RatingTable:
+    return RatingTable.from_arrays([], [], [], [])
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A named pair of training and test ratings; no row is in both."""
+    """A named pair of training and test ratings; no row is in both.
+
+    ``known`` are ratings that the rule would test, of items that their user has rated in the training set (in ``cold``
+    splits: before) under another id (`Dataset.duplicate_items`). What is known is not predicted: they are in neither.
+    """
 
     name: str
     train: RatingTable
     test: RatingTable
     files: bool = False
+    known: RatingTable = field(default_factory=_no_ratings)
+
+    def describe_known(self, user_ids: Iterable[int]) -> str:
+        """How many ratings of these users are left out because they are known; empty for none."""
+        count = len(self.known.of_users(user_ids))
+        return (
+            f"{count:,} test {'rating is' if count == 1 else 'ratings are'} left out for every predictor alike: of "
+            "items that their user had rated before under another id."
+            if count
+            else ""
+        )
 
     @property
     def id(self) -> str:
@@ -90,7 +110,7 @@ def describe(name: str) -> str:
 
 
 def make(dataset: Dataset, name: str = DEFAULT) -> Split:
-    """Cut a data set by a rule.
+    """Cut a data set by a rule. What a user rated under another id in the training set is not tested (`Split.known`).
 
     Args:
         dataset: what is cut.
@@ -101,10 +121,19 @@ def make(dataset: Dataset, name: str = DEFAULT) -> Split:
         InvalidInputError: no such rule, or this copy of the data has no such files.
         DatasetError: the files of a fixed split are damaged.
     """
+    split = _make(dataset, name)
+    if not name.startswith("cold"):
+        return _without_known(dataset, split, split.train)
+    # All lengths share their test ratings, so what is known is told from all of a user's earlier ratings.
+    tested = np.isin(_pair_keys(dataset.ratings), _pair_keys(split.test))
+    return _without_known(dataset, split, dataset.ratings.select(~tested))
+
+
+def _make(dataset: Dataset, name: str) -> Split:
     if name == PROVIDED and name in dataset.fixed_splits:
         return _provided(dataset)
     if name in dataset.fixed_splits:
-        return from_files(dataset, dataset.source / f"{name}.base", dataset.source / f"{name}.test", name)
+        return _from_files(dataset, dataset.source / f"{name}.base", dataset.source / f"{name}.test", name)
     if re.fullmatch(r"u[1-5]", name):
         raise InvalidInputError(
             f"This copy of {dataset.title} has no split {name}: its files come only with GroupLens' own archive.",
@@ -184,12 +213,32 @@ def _cold(table: RatingTable, k: int, name: str) -> Split:
 def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Split:
     """Two files: GroupLens' tab-separated ones, or CSV with ``user_id,item_id,rating,timestamp``.
 
-    The data set gives the users' and items' metadata only. Ids are those of its own files.
+    What a user rated under another id in the training file is not tested (`Split.known`). The data set gives the
+    users' and items' metadata only. Ids are those of its own files.
 
     Raises:
         DatasetError: a file is missing or damaged, has a rating off the scale, an item or user that
             the data set does not know, or a (user, item) pair that stands in both files.
     """
+    split = _from_files(dataset, train, test, name)
+    return _without_known(dataset, split, split.train)
+
+
+def _pair_keys(table: RatingTable, item_ids: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """User and item of each row as one number; ``item_ids`` instead of the table's."""
+    return (table.user.astype(np.int64) << 32) | (table.item if item_ids is None else item_ids)
+
+
+def _without_known(dataset: Dataset, split: Split, rated: RatingTable) -> Split:
+    """The split without test ratings of items that their user has among ``rated`` under another id."""
+    if not dataset.duplicate_items:
+        return split
+    rated_keys, tested_keys = (_pair_keys(t, dataset.first_ids(t.item)) for t in (rated, split.test))
+    known = np.isin(tested_keys, rated_keys)
+    return replace(split, test=split.test.select(~known), known=split.test.select(known)) if known.any() else split
+
+
+def _from_files(dataset: Dataset, train: Path, test: Path, name: str) -> Split:
     parts = []
     for path in (train, test):
         csv = path.suffix.lower() == ".csv"
@@ -214,7 +263,7 @@ def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Spl
 def _check_part(dataset: Dataset, part: RatingTable, path: Path) -> None:
     if not len(part):
         raise DatasetError(f"{path} holds no rating.", "Check the file.")
-    once, counts = np.unique((part.user.astype(np.int64) << 32) | part.item, return_counts=True)
+    once, counts = np.unique(_pair_keys(part), return_counts=True)
     if len(once) < len(part):
         twice = int(once[counts > 1][0])
         raise DatasetError(

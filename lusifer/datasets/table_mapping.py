@@ -12,6 +12,7 @@ from typing import Any
 from lusifer import settings
 from lusifer.datasets.table_files import check_file, is_regular
 from lusifer.datasets.timestamps import UNITS, TimeForm
+from lusifer.disk_files import explain_write_error
 from lusifer.errors import DatasetError, InvalidInputError
 from lusifer.safe_files import parse_json, read_file, write_file
 from lusifer.safe_text import for_terminal
@@ -308,7 +309,9 @@ def save_mapping(folder: Path, mapping: TableMapping) -> None:
     try:
         write_file(folder / MAPPING_FILE, content.encode("utf-8", "replace"))
     except OSError as error:
-        raise DatasetError(f"{folder} can't be written ({error.strerror}).", "Check write access to it.") from None
+        raise DatasetError(
+            *explain_write_error(f"{folder} can't be written", error, "Check write access to it.")
+        ) from None
 
 
 def with_columns(mapping: TableMapping, changes: Mapping[str, str]) -> TableMapping:

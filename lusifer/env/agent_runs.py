@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from scipy import special
 
 from lusifer.env.agents import Agent
@@ -15,6 +16,7 @@ from lusifer.env.movielens_env import MovieLensEnv
 from lusifer.env.world import World
 from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
+from lusifer.runs import tables
 
 BINS = 20
 """Points of a learning curve."""
@@ -207,6 +209,9 @@ def reward_difference(log: pd.DataFrame, first: str, second: str) -> tuple[float
 
 
 def save_log(log: pd.DataFrame, path: Path) -> None:
-    """A log as Parquet, list columns and all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    log.to_parquet(path, index=False)
+    """A log as Parquet, list columns and all.
+
+    Raises:
+        LusiferError: it can't be written.
+    """
+    tables.write_table(path, pa.Table.from_pandas(log, preserve_index=False))

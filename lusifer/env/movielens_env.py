@@ -160,7 +160,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         self._steps, self._patience = 0, self.patience_at_start
         self._known = np.zeros(len(world.item_ids), dtype=bool)
         rated = world.split.train.of_user(user)
-        self._known[np.searchsorted(world.item_ids, rated.item)] = True
+        self._known |= np.isin(world.first_ids, world.dataset.first_ids(rated.item))
         genres = world.genres > 0
         self._item_genres = genres.astype(float)
         self._ratings = [r.rating for r in context.seen]
@@ -211,7 +211,8 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         level = float(np.mean(self._ratings))
         known = self._known[shown] | np.isnan(expected)
         if self.slate > 1:  # the second of the same movie is no second choice
-            known |= np.array([x in shown[:index] for index, x in enumerate(shown)])
+            first_ids = self.world.first_ids[shown].tolist()
+            known |= np.array([first_id in first_ids[:index] for index, first_id in enumerate(first_ids)])
         chances = choice_model.choice_probabilities(np.nan_to_num(expected), level, known)
         index = int(np.searchsorted(np.cumsum(chances), self.np_random.random()))
         taken = int(shown[index]) if index < self.slate else None
@@ -265,7 +266,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         last = self._batch or self._context.seen
         stamp = last[-1].timestamp + DAY if last else 0
         self._batch.append(Rated(world.dataset.item(int(world.item_ids[row])), rating, stamp))
-        self._known[row] = True
+        self._known |= world.first_ids == world.first_ids[row]
         self._ratings.append(rating)
         self._total = self._total + rating * self._item_genres[row]
         self._count = self._count + self._item_genres[row]

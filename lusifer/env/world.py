@@ -8,7 +8,7 @@ itself.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -57,6 +57,11 @@ class World:
     community: Community
     calibrator: AnswerCalibrator
     seed: int
+
+    @cached_property
+    def first_ids(self) -> NDArray[np.int64]:
+        """By action, the first id of its item: actions with the same one are one item."""
+        return self.dataset.first_ids(self.item_ids)
 
     @property
     def levels(self) -> Floats:
@@ -212,7 +217,7 @@ def build_world(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path |
         InvalidInputError: nobody has `LEAST_HISTORY` ratings on the reward's side.
     """
     on_reward_side = np.random.default_rng((seed, 606)).random(len(split.train)) < 0.5
-    half = Split(f"{split.id}+reward-{seed}", split.train.select(on_reward_side), split.test)
+    half = replace(split, name=f"{split.id}+reward-{seed}", train=split.train.select(on_reward_side), files=False)
     ids, counts = half.train.user_ids, half.train.counts
     users = ids[counts >= MIN_HISTORY].astype(np.int64)
     if not len(users):

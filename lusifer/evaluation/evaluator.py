@@ -46,7 +46,7 @@ class Evaluation:
     ``rows`` counts what was compared: rows for which every predictor gave a number. ``simulations`` and
     ``calibrations`` hold what stands behind the simulator's rows, by predictor name; ``combinations`` the answers
     blended with each method that the model's gain is measured over, by the method's name; ``notes`` say what was left
-    out and why.
+    out and why; ``unanswered`` says of which simulated users the model could not be asked for now.
     """
 
     dataset: Dataset
@@ -56,6 +56,7 @@ class Evaluation:
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     combinations: dict[str, Calibration] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
 
     @property
     def compared(self) -> NDArray[np.bool_]:
@@ -182,6 +183,7 @@ def evaluate(
     Raises:
         InvalidInputError: an unknown name, a name twice, none at all, or no test row left.
         ModelError: the model can't be asked, or gave no rating at all.
+        UnfinishedError: nobody was answered for now, and nothing else was to be compared.
         CancelledError: somebody stopped it.
     """
     test = ctx.split.test if users is None else ctx.split.test.of_users(users)
@@ -190,6 +192,7 @@ def evaluate(
     if {SIMULATOR, COMBINED} & set(predictors) and model is None:
         raise InvalidInputError("The simulator needs a model.", "Give one, such as builtin.")
     predictors, notes = _available(predictors)
+    notes += filter(None, [ctx.split.describe_known(test.user_ids if users is None else users)])
     combining = COMBINED in predictors
     if combining and community is None:
         community = offsets_only(ctx.dataset, ctx.split, seed=ctx.seed)
@@ -232,10 +235,16 @@ def evaluate(
             evaluation.predictions[name] = predict_baseline(ctx, name, test)
         _report_new(ctx, evaluation, reported)
         done += size
-    if combining and COMBINED not in evaluation.predictions:
+    unanswered = tuple(f"{name}: {s.told_unanswered}" for name, s in evaluation.simulations.items() if s.unanswered)
+    if not evaluation.predictions:
+        for simulation in evaluation.simulations.values():
+            simulation.require_answers()
+    for name in [n for n, s in evaluation.simulations.items() if s.unanswered and not s.has_answers]:
+        del evaluation.simulations[name]
+    if combining and COMBINED not in evaluation.predictions and SIMULATOR in evaluation.simulations:
         notes.append(f"{COMBINED} is left out. {baselines.missing_library(estimates.COMBINED_WITH)}")
     ctx.on_progress(total, total, "done")
-    return replace(evaluation, notes=tuple(notes))
+    return replace(evaluation, notes=tuple(notes), unanswered=unanswered)
 
 
 def _report_new(ctx: RunContext, evaluation: Evaluation, reported: set[str]) -> None:
@@ -284,8 +293,11 @@ def _add_variant(ctx: RunContext, evaluation: Evaluation, name: str, variant: Si
         ctx = replace(ctx, store=None, workers=1)
     community = variant.community
     simulation = simulate(ctx, variant.model, evaluation.test, forecasts=variant.forecasts, community=community)
-    simulation.require_answers()
     evaluation.simulations[name] = simulation
+    if not simulation.unanswered:
+        simulation.require_answers()
+    elif not simulation.has_answers:
+        return []  # for now there is nothing to compare; the other predictors keep their figures
 
     def predict(name: str, values: NDArray[np.float64]) -> None:
         evaluation.predictions[name] = Prediction(name, values, simulation.seconds, simulation.reasons)
@@ -306,7 +318,7 @@ def _add_variant(ctx: RunContext, evaluation: Evaluation, name: str, variant: Si
 def _add_combination(ctx: RunContext, evaluation: Evaluation, method: str, variant: SimulatorVariant) -> None:
     """Blend the simulated test rows with a method's estimates, as a row where it is the one that rows are made with."""
     model, simulation = variant.model, evaluation.simulations[SIMULATOR]
-    if variant.community is None:
+    if variant.community is None or not simulation.has_answers:
         return
     estimated = estimates.estimate(ctx, method, history=model.history, batch_size=model.batch_size)
     combination = combine(ctx.with_progress(ignore_progress), model, simulation, variant.community, estimated)

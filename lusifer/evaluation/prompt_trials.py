@@ -9,7 +9,7 @@ candidate gave a number. Differences are bootstrapped over users, all measures f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,7 @@ def draw_sample(
     for user in sample:
         rows = np.flatnonzero(split.test.user == user)
         keep[rng.choice(rows, min(movies, len(rows)), replace=False)] = True
-    return Split(split.name, split.train, split.test.select(keep), split.files)
+    return replace(split, test=split.test.select(keep))
 
 
 def run_trials(ctx: RunContext, candidates: Sequence[Candidate]) -> list[Trial]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from lusifer import shutdown
 from lusifer.datasets import RatingTable
-from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, ModelError
+from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, ModelError, UnfinishedError
 from lusifer.simulator import (
     Step,
     UserModel,
@@ -25,6 +26,18 @@ from lusifer.simulator.run_context import RunContext
 from lusifer.simulator.types import SimulatedRating
 from lusifer.store import Store
 
+MAX_UNANSWERED_IN_A_ROW = 24
+"""Users without an answer, one after the other, after which no further one is asked for."""
+GO_ON = "Run it again once that has passed: what was answered is saved and not asked again."
+
+
+def describe_unanswered(unanswered: Mapping[int, str], users: int) -> str:
+    """How many of so many users were not answered for now, and the first cause; empty where all were."""
+    if not unanswered:
+        return ""
+    cause = next(iter(unanswered.values()))
+    return f"{len(unanswered):,} of {users:,} users were not answered. The first cause: {cause}"
+
 
 @dataclass(frozen=True, eq=False)
 class SimulationResult:
@@ -35,6 +48,7 @@ class SimulationResult:
         reasons: by user and item.
         forecasts: what its evolutions forecast.
         failed: users whose evolution failed.
+        unanswered: by user, the error that passes by itself for which they were not simulated; they are failed too.
         first_failure: why the first rating is missing, or the first evolution failed; empty where nothing did.
         evolutions: the steps, by user id.
         test: the rows.
@@ -50,14 +64,28 @@ class SimulationResult:
     test: RatingTable = field(default_factory=lambda: RatingTable.from_arrays([], [], [], []))
     ratings: dict[int, tuple[SimulatedRating, ...]] = field(default_factory=dict)
     first_failure: str = ""
+    unanswered: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether there is one rating at least."""
+        return bool(np.isfinite(self.answers.expected).any())
+
+    @property
+    def told_unanswered(self) -> str:
+        """How many users were not answered for now, and why; empty where all were."""
+        return describe_unanswered(self.unanswered, len(self.test.user_ids))
 
     def require_answers(self) -> None:
-        """Whether the model gave one rating at least: without any there is nothing to report but why.
+        """Whether every user was answered, and the model gave one rating at least.
 
         Raises:
-            ModelError: it gave none.
+            UnfinishedError: some users were not answered for now.
+            ModelError: it gave no rating: there is nothing to report but why.
         """
-        if self.first_failure and not np.isfinite(self.answers.expected).any():
+        if self.unanswered:
+            raise UnfinishedError(self.told_unanswered, GO_ON)
+        if self.first_failure and not self.has_answers:
             raise ModelError(f"The model gave no rating at all. The first failure: {self.first_failure}")
 
 
@@ -74,7 +102,8 @@ def simulate(
     """Evolve every user of the test rows and rate those rows.
 
     A user without a history is rated from demographics alone. A user whose evolution fails has no
-    ratings (they stay missing); a model that can't be asked at all, or a spent budget, ends the work.
+    ratings (they stay missing), and is ``unanswered`` where the error passes by itself; a model that can't be asked at
+    all, or a spent budget, ends the work. After `MAX_UNANSWERED_IN_A_ROW` such users nobody further is asked.
 
     Args:
         ctx: the data, caches, seed, progress and cancellation.
@@ -100,6 +129,8 @@ def simulate(
     began = time.perf_counter()
     lock, done, failed = threading.Lock(), [0], [0]
     failures: list[str] = []
+    unanswered: dict[int, str] = {}
+    in_a_row: list[str] = []
 
     def simulate_user(index: int) -> None:
         user, rows = int(ids[index]), slice(int(offsets[index]), int(offsets[index + 1]))
@@ -116,6 +147,9 @@ def simulate(
         items = dataset.items_of(test.item[rows])
         steps: list[Step] = []
         try:
+            causes = list(in_a_row)
+            if len(causes) >= MAX_UNANSWERED_IN_A_ROW:  # the server is gone, and each further try would take minutes
+                raise ModelError(causes[-1], kind="server")
             try:
                 for step in run_evolution(
                     dataset,
@@ -135,7 +169,11 @@ def simulate(
             if isinstance(error, ModelError) and error.is_fatal:
                 raise
             ratings, failure = (), str(error)
+            if isinstance(error, ModelError) and error.is_transient:
+                unanswered[user] = failure
+                in_a_row.append(failure)
         else:
+            in_a_row.clear()
             failure = next((r.failure for r in ratings if r.failure), "")
         with lock:
             failed[0] += not ratings
@@ -165,18 +203,20 @@ def simulate(
         test,
         ratings_by_user,
         next(iter(failures), ""),
+        unanswered,
     )
 
 
 def require_any_answer(simulations: Iterable[SimulationResult]) -> None:
-    """Whether one of several simulations has a rating at least.
+    """Whether every user of several simulations was answered, and one of them has a rating at least.
 
     Raises:
-        ModelError: none has, for the reason of the first.
+        UnfinishedError: some users were not answered for now.
+        ModelError: none has a rating, for the reason of the first.
     """
     results = list(simulations)
-    if results and not any(np.isfinite(s.answers.expected).any() for s in results):
-        for result in results:
+    for result in results:
+        if result.unanswered or not any(s.has_answers for s in results):
             result.require_answers()
 
 
@@ -212,6 +252,7 @@ def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> 
         test,
         ratings_by_user,
         next((p.first_failure for p in pieces if p.first_failure), ""),
+        {user: cause for p in pieces for user, cause in p.unanswered.items()},
     )
 
 
@@ -256,8 +297,10 @@ def run_threaded(
         futures = [pool.submit(guarded, index) for index in range(count)]
         try:
             wait(futures)
-        except BaseException:  # Ctrl-C: what has not begun shall not begin
+        except BaseException:  # Ctrl-C: what has not begun shall not begin, and who is asking a model stops
             failed.set()
+            with shutdown.requested():
+                pool.shutdown(cancel_futures=True)
             raise
         list(pool.map(close_connection, range(workers)))
     errors = [f.exception() for f in futures if f.exception() is not None]

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from lusifer.disk_files import replacing
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm.budget import BudgetedLLM, estimate_most_tokens
 from lusifer.llm.cached import CachedLLM
@@ -115,9 +116,8 @@ class BatchAPI:
     def _keep(self) -> None:
         self.state.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps([vars(p) for p in self.pending])
-        partial = self.state.with_suffix(".partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(self.state)
+        with replacing(self.state) as partial:
+            partial.write_text(text, encoding="utf-8")
 
     def answer_all(self, questions: Sequence[Question]) -> int:
         """Have questions answered; how many answers came. Returns when every batch has ended.
@@ -216,6 +216,7 @@ class BatchAPI:
             self.budget.budget.limits(),
             input_tokens + output_tokens,
             None if dollars is None else dollars * DISCOUNT,
+            owned=False,  # the service goes on, whatever becomes of this process
         )
 
     # ---- collecting --------------------------------------------------------------------------------
@@ -249,17 +250,14 @@ class BatchAPI:
                 failures += 1
                 if explained.is_fatal or failures >= MAX_STATUS_FAILURES:
                     raise explained from None
-                time.sleep(self.poll_interval)
+                self._pause()
                 continue
             counts = getattr(batch, "request_counts", None)
             done = int(getattr(counts, "completed", 0) or 0) + int(getattr(counts, "failed", 0) or 0)
             self.on_progress(done, len(pending.keys), f"A batch is {batch.status.replace('_', ' ')}")
             if batch.status in FINAL_STATES:
                 break
-            waited = 0.0
-            while waited < self.poll_interval and not self.cancelled():
-                time.sleep(min(0.5, self.poll_interval))
-                waited += 0.5
+            self._pause()
         answered, tokens, dollars = 0, 0, 0.0
         all_priced = True
         for file in (batch.output_file_id, batch.error_file_id):
@@ -293,6 +291,12 @@ class BatchAPI:
                 kind="batch",
             )
         return answered
+
+    def _pause(self) -> None:
+        """Wait until the next look, or until somebody cancels."""
+        until = time.monotonic() + self.poll_interval
+        while (remaining := until - time.monotonic()) > 0 and not self.cancelled():
+            time.sleep(min(0.5, remaining))
 
     def _settle(self, pending: PendingBatch, tokens: int, dollars: float | None) -> None:
         if pending.booking is not None:

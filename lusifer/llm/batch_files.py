@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
+from lusifer.disk_files import explain_write_error, replacing
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm.batch import MIN_ANSWERED_SHARE, Question, question_line, read_answer_line
 from lusifer.llm.cached import CachedLLM
@@ -137,13 +138,11 @@ class BatchFiles:
         number = 1 + max((int(p.stem.rpartition("-")[2]) for p in existing if p.stem[-3:].isdecimal()), default=0)
         path = self.folder / f"questions-{number:03d}.jsonl"
         try:
-            partial = path.with_suffix(".partial")
-            partial.write_bytes(content)
-            partial.replace(path)
+            with replacing(path) as partial:
+                partial.write_bytes(content)
         except OSError as error:
-            raise InvalidInputError(
-                f"{path} can't be written ({error.strerror}).", "Choose another --folder."
-            ) from None
+            what = f"{path} can't be written"
+            raise InvalidInputError(*explain_write_error(what, error, "Choose another --folder.")) from None
         return path.with_name(path.name.replace("questions", "answers"))
 
     def _wait(self, path: Path, count: int) -> None:
@@ -192,7 +191,8 @@ class BatchFiles:
                 count += 1
         if ours:
             self.taken.add(path.name)
-            self._taken_file.write_text(json.dumps(sorted(self.taken)), encoding="utf-8")
+            with replacing(self._taken_file) as partial:
+                partial.write_text(json.dumps(sorted(self.taken)), encoding="utf-8")
         return count, reason
 
 

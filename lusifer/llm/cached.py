@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Unpack
 
-from lusifer.errors import ModelError
+from lusifer.errors import CancelledError, ModelError, StoreError
 from lusifer.llm.answer_text import read_finish
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import LLM, CallMetadata, Completion, LLMWrapper, Message, Options, Token
@@ -16,6 +18,9 @@ from lusifer.store import Store
 
 RECORDED_OPTIONS = ("schema", "temperature", "seed", "max_tokens", "logprobs", "draw")
 """What is asked for beside the messages, as it is kept with a call."""
+POLL_SECONDS = 0.1
+MAX_WAIT_SECONDS = 900.0
+"""The longest that one waits for an answer that somebody else asks for: longer than a call takes with all its tries."""
 
 
 def answer_key(
@@ -41,12 +46,15 @@ class CachedLLM(LLMWrapper):
     """An LLM that answers from the store where it can, and keeps what it had to ask for.
 
     Refusals, truncations and failures are recorded as calls and never served again. An answer that
-    its reader finds invalid is taken back with `reject`.
+    its reader finds invalid is taken back with `reject`. Of several that need one answer at a time, in whatever
+    processes, one asks and the others wait for what it stores. After an answer that could not be stored nothing more is
+    asked.
     """
 
-    def __init__(self, inner: LLM, store: Store) -> None:
+    def __init__(self, inner: LLM, store: Store, cancelled: Callable[[], bool] = lambda: False) -> None:
         super().__init__(inner)
-        self.store = store
+        self.store, self.cancelled = store, cancelled
+        self._lost: StoreError | None = None
 
     def key(self, messages: Sequence[Message], **options: Unpack[Options]) -> str:
         """The name that the answer to this question has in the store."""
@@ -62,30 +70,69 @@ class CachedLLM(LLMWrapper):
         )
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
-        """See `lusifer.llm.protocol.LLM`."""
+        """See `lusifer.llm.protocol.LLM`.
+
+        Raises:
+            CancelledError: somebody cancelled.
+        """
         key = self.key(messages, **options)
-        call = self._call(key, options)
+        answer = self._get(key, options)
+        if answer is not None:
+            return answer
+        with self._claimed(key):
+            answer = self._get(key, options)  # it may have come while this one waited
+            return self._ask(key, messages, options) if answer is None else answer
+
+    @contextmanager
+    def _claimed(self, key: str) -> Iterator[None]:
+        """Wait until nobody else asks for an answer, and let nobody else ask meanwhile.
+
+        Raises:
+            CancelledError: somebody cancelled while it waited.
+        """
+        until = time.monotonic() + MAX_WAIT_SECONDS
+        while not (claimed := self.store.claim_answer(key)) and time.monotonic() < until:
+            if self.cancelled():
+                raise CancelledError("Stopped while somebody else asked the same.", "Finished work is saved.")
+            time.sleep(POLL_SECONDS)
+        try:
+            yield
+        finally:
+            if claimed:
+                self.store.release_answer(key)
+
+    def _get(self, key: str, options: Options) -> Completion | None:
+        """The stored answer, which counts as a call that took nothing; ``None`` where there is none."""
         stored = self.store.get_answer(key)
-        if stored is not None:
-            # The messages stand with the call that asked; a hit only counts.
-            self.store.save_call({**call, "status": "cached"})
-            return Completion(
-                stored["text"],
-                stored["finish_reason"],
-                stored["input_tokens"],
-                stored["cached_tokens"],
-                stored["output_tokens"],
-                key=key,
-                cached=True,
-                tokens=tokens_from_json(stored["tokens"]),
-            )
-        call |= _request_fields(messages, options)
+        if stored is None:
+            return None
+        # The messages stand with the call that asked; a hit only counts.
+        self.store.save_call({**self._call(key, options), "status": "cached"})
+        return Completion(
+            stored["text"],
+            stored["finish_reason"],
+            stored["input_tokens"],
+            stored["cached_tokens"],
+            stored["output_tokens"],
+            key=key,
+            cached=True,
+            tokens=tokens_from_json(stored["tokens"]),
+        )
+
+    def _ask(self, key: str, messages: Sequence[Message], options: Options) -> Completion:
+        if self._lost is not None:  # another answer would be paid for and lost as well
+            raise StoreError(self._lost.message, self._lost.fix)
+        call = {**self._call(key, options), **_request_fields(messages, options)}
         try:
             answer = self.inner.complete(messages, **options)
         except ModelError as error:
             self.store.save_call(
                 {**call, "status": "failed", "error_kind": error.kind, "error": str(error), "attempts": error.attempts}
             )
+            raise
+        except CancelledError as error:
+            if error.may_be_paid:  # what it cost is not known; a budget has it at its estimated price
+                self.store.save_call({**call, "status": "failed", "error_kind": "cancelled", "error": str(error)})
             raise
         call |= _answer_fields(answer, price(self.identity, **answer.token_counts))
         if self._cut_off(answer, call):
@@ -112,7 +159,11 @@ class CachedLLM(LLMWrapper):
             "finish_reason": answer.finish_reason,
             "tokens": tokens_to_json(answer.tokens),
         }
-        self.store.save_answer(key, {**row, **answer.token_counts}, {**call, "status": "ok"})
+        try:
+            self.store.save_answer(key, {**row, **answer.token_counts}, {**call, "status": "ok"})
+        except StoreError as error:
+            self._lost = error
+            raise
         # What is given now is what a later hit gives.
         tokens = tokens_from_json(row["tokens"])
         return replace(answer, key=key, tokens=tokens)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from lusifer import shutdown
 from lusifer.llm.batch_files import DeferredLLM
 from lusifer.llm.budget import Budget, BudgetedLLM
 from lusifer.llm.cached import CachedLLM
@@ -32,6 +33,7 @@ def create_bare_llm(
         InvalidInputError: the spec names no model.
     """
     endpoint, model = resolve(spec, keys)
+    cancelled = _or_shutdown(cancelled)
     if endpoint.kind == "ollama":
         return Ollama(endpoint, model, cancelled), endpoint
     if endpoint.kind == "file":
@@ -63,7 +65,14 @@ def wrap(
     model: LLM, endpoint: Endpoint, store: Store, budget: Budget | None, cancelled: Callable[[], bool]
 ) -> CachedLLM:
     """A bare model with cache, budget, retries and limits around it, from the outside in."""
+    cancelled = _or_shutdown(cancelled)
     if endpoint.kind == "recorded":  # costs nothing, and the answer is there or is not
         return CachedLLM(model, store)
     limited = RateLimitedLLM(model, limiter_for(endpoint), cancelled=cancelled)
-    return CachedLLM(BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget()), store)
+    budgeted = BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget(), cancelled)
+    return CachedLLM(budgeted, store, cancelled)
+
+
+def _or_shutdown(cancelled: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether this work was cancelled, or the whole process is about to end."""
+    return lambda: shutdown.is_requested() or cancelled()

@@ -100,14 +100,17 @@ def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
     return explanations.explain(error, endpoint, model)
 
 
-def list_installed(endpoint: Endpoint, timeout: float = LIST_SECONDS) -> dict[str, str]:
+def list_installed(
+    endpoint: Endpoint, timeout: float = LIST_SECONDS, cancelled: Callable[[], bool] = lambda: False
+) -> dict[str, str]:
     """Names of the models on the server and their digests.
 
     Raises:
         ModelError: the server does not answer.
+        CancelledError: ``cancelled`` said so.
     """
     try:
-        body = next(ask(endpoint, "/api/tags", seconds=timeout), None)
+        body = next(ask(endpoint, "/api/tags", seconds=timeout, cancelled=cancelled), None)
     except OllamaError as error:
         raise explain(error.error, endpoint, "") from None
     models = body.get("models") if isinstance(body, Mapping) else None
@@ -175,7 +178,7 @@ class Ollama:
             checked_at, digest = _digests.get(name, (-1e9, ""))
         if time.monotonic() - checked_at > 60:
             try:
-                installed = list_installed(self.endpoint)
+                installed = list_installed(self.endpoint, cancelled=self.cancelled)
             except ModelError:
                 installed = {}
             digest = installed.get(self.model) or installed.get(f"{self.model}:latest") or ""
@@ -208,10 +211,11 @@ class Ollama:
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
+        ends = time.monotonic() + float(self.endpoint.timeout or TIMEOUT_SECONDS)  # of all requests together
         while True:
             request = self.build_request(messages, options)
             try:
-                answer = self._collect(request, options.get("on_text"))
+                answer = self._collect(request, options.get("on_text"), max(ends - time.monotonic(), 0.01))
             except OllamaError as refused:
                 adaptation = self._refused_part(refused.error, request)
                 if adaptation is None:
@@ -261,14 +265,13 @@ class Ollama:
                 return adaptation
         return None
 
-    def _collect(self, request: dict[str, Any], on_text: Callable[[str], None] | None) -> Completion:
-        """The answer, in one piece or in many.
+    def _collect(self, request: dict[str, Any], on_text: Callable[[str], None] | None, seconds: float) -> Completion:
+        """The answer, in one piece or in many, within so many seconds.
 
         Raises:
             OllamaError: the server answered with an error.
             ModelError: it broke off, or only loaded the model.
         """
-        seconds = float(self.endpoint.timeout or TIMEOUT_SECONDS)
         last: Mapping[str, Any] = {}
         texts: list[str] = []
         thoughts: list[str] = []

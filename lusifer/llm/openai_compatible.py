@@ -69,12 +69,13 @@ class OpenAICompatible:
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
+        ends = time.monotonic() + self._seconds  # of all requests together, whatever is refused and left out
         learned: list[str] = []
         while True:
             known = self.adaptations
             request = self.build_request(messages, options)
             try:
-                body = self._collect(self._values("POST", "/chat/completions", request), options)
+                body = self._collect(self._values("POST", "/chat/completions", request, ends=ends), options)
                 return self.read_completion(body, (time.perf_counter() - began) * 1000)
             except _RefusedError as refused:
                 error = refused.error
@@ -108,8 +109,14 @@ class OpenAICompatible:
             raise explanations.explain(error, self.endpoint, self.model) from None
         return value
 
-    def _values(self, method: str, path: str, request: Any = None, seconds: float | None = None) -> Iterator[Any]:
-        """What the server answers, value by value.
+    @property
+    def _seconds(self) -> float:
+        return self.endpoint.timeout or TIMEOUT_SECONDS
+
+    def _values(
+        self, method: str, path: str, request: Any = None, seconds: float | None = None, ends: float | None = None
+    ) -> Iterator[Any]:
+        """What the server answers, value by value, within so many seconds and by a point in time.
 
         Raises:
             _RefusedError: it answered with an error.
@@ -117,7 +124,8 @@ class OpenAICompatible:
         """
         key = self._checked_key()
         headers = {"Authorization": f"Bearer {key or 'none'}"}
-        limits = transport.Limits(seconds or self.endpoint.timeout or TIMEOUT_SECONDS, self.cancelled)
+        seconds = seconds or self._seconds
+        limits = transport.Limits(seconds if ends is None else max(ends - time.monotonic(), 0.01), self.cancelled)
         address, _, query = self.endpoint.url.partition("?")
         url = f"{address.rstrip('/')}{path}{'?' + query if query else ''}"
         try:
@@ -125,7 +133,7 @@ class OpenAICompatible:
         except transport.StatusError as error:
             raise _RefusedError(server_errors.from_status(error.status, error.body, error.headers)) from None
         except Exception as error:
-            raise explanations.explain_failure(error, self.endpoint, limits.seconds) from None
+            raise explanations.explain_failure(error, self.endpoint, seconds) from None
 
     def _checked_key(self) -> str:
         """The key, if there is one where one is needed, and it can be sent.

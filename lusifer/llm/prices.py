@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import tomllib
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError
+
+MAX_PRICE = 1e6
+"""Dollars for a million tokens: a dollar a token is no price but a mistake."""
 
 
 def price(identity: str, input_tokens: int, cached_tokens: int, output_tokens: int) -> float | None:
@@ -79,13 +83,25 @@ def _read(file: str, changed: int) -> dict[str, dict[str, float]]:
 
     try:
         table = tomllib.loads(Path(file).read_text(encoding="utf-8"))
-        return {
-            str(model): {k: float(prices[k]) for k in ("input", "output", "cached") if k in prices}
-            | {"input": float(prices["input"]), "output": float(prices["output"])}
-            for model, prices in table.items()
-        }
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return {str(model): _prices(str(model), prices) for model, prices in table.items()}
+    except (OSError, ValueError) as error:
         raise InvalidInputError(
             f"{file} can't be read: {error}.",
             'Each model is a table such as ["my-model"] with input and output, dollars per million tokens.',
         ) from None
+
+
+def _prices(model: str, prices: Any) -> dict[str, float]:
+    """The prices of one model.
+
+    Raises:
+        ValueError: one is missing, or no amount: below zero, without end, or no number at all. What is not compared
+            rightly with a limit switches every budget off.
+    """
+    if not isinstance(prices, dict) or not {"input", "output"} <= prices.keys():
+        raise ValueError(f"{model} lacks input or output")
+    found = {name: prices[name] for name in ("input", "output", "cached") if name in prices}
+    for name, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_PRICE:
+            raise ValueError(f"{name} of {model} is {value!r}, which is no price")
+    return {name: float(value) for name, value in found.items()}

@@ -42,16 +42,16 @@ class ConcurrencyLimiter:
         """Wait until a call of about so many tokens may start.
 
         Raises:
-            CancelledError: somebody cancelled while it waited.
+            CancelledError: somebody cancelled before its turn came.
         """
         with self._changed:
             while True:
+                if cancelled():
+                    raise CancelledError("Stopped while waiting for its turn.", "Finished work is saved.")
                 wait = self._wait(tokens)
                 if wait <= 0:
                     break
                 self._changed.wait(min(wait, 0.2))
-                if cancelled():
-                    raise CancelledError("Stopped while waiting for its turn.", "Finished work is saved.")
             self._inside += 1
             if self.rpm or self.tpm:
                 self._window.append((time.monotonic(), tokens))
@@ -113,7 +113,7 @@ class RateLimitedLLM(LLMWrapper):
         """See `lusifer.llm.protocol.LLM`.
 
         Raises:
-            CancelledError: somebody cancelled while it waited.
+            CancelledError: somebody cancelled.
         """
         tokens = sum(len(m.content) for m in messages) // 4 + (options.get("max_tokens") or 0) // 2
         self.limiter.enter(tokens, self.cancelled)

@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal, Unpack
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lusifer import settings
+from lusifer.disk_files import explain_write_error
 from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.protocol import CallMetadata, Completion, Message, Options
 from lusifer.safe_files import read_file, write_file
@@ -398,7 +399,8 @@ def _write(path: Path, content: bytes) -> Recording:
     try:
         write_file(path, gzip.compress(content, mtime=0))
     except OSError as error:
-        raise InvalidInputError(f"{path} can't be written ({error.strerror}).", "Choose another place.") from None
+        what = f"{path} can't be written"
+        raise InvalidInputError(*explain_write_error(what, error, "Choose another place.")) from None
     return read_recording(content, path)
 
 

@@ -25,7 +25,7 @@ class RetryingLLM(LLMWrapper):
         attempts: requests in all.
         patience: seconds after which no further request is begun; a server that asks for more
             patience than is left is given up at once.
-        cancelled: asked while waiting, so that a person's cancel does not wait with it.
+        cancelled: asked before each request and while waiting: after a person's cancel nothing is asked.
     """
 
     def __init__(
@@ -44,10 +44,12 @@ class RetryingLLM(LLMWrapper):
         """See `lusifer.llm.protocol.LLM`.
 
         Raises:
-            CancelledError: somebody cancelled while it waited.
+            CancelledError: somebody cancelled.
         """
         began = time.monotonic()
         for attempt in range(1, self.attempts + 1):
+            if self.cancelled():
+                raise CancelledError("Stopped before the server was asked.", "Finished work is saved.")
             try:
                 answer = self.inner.complete(messages, **options)
                 return replace(answer, attempts=attempt)

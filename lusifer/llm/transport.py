@@ -24,8 +24,8 @@ MAX_BYTES = 16 * 2**20
 """The longest answer, log probabilities included."""
 MAX_ERROR_BYTES = 64 * 2**10
 POLL_SECONDS = 0.1
-GRACE_SECONDS = 20.0
-"""What a call that is under way still gets once somebody has cancelled: its answer is paid for."""
+GRACE_SECONDS = 1.0
+"""What a call that is under way still gets once somebody has cancelled: its answer is paid for, and may be close."""
 _clients: dict[tuple[str, ...], Any] = {}
 _lock = threading.Lock()
 
@@ -135,8 +135,9 @@ def request_json(
 def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[bytes]:
     """What an iterator yields in a thread of its own, so that neither silence nor a trickle holds the caller.
 
-    The thread ends with the next piece that comes after the caller has left. A cancel keeps a call from being made; one
-    that is under way ends within `GRACE_SECONDS`, with its answer if that comes.
+    The thread closes the connection with the next piece that comes after the caller has left, or at its deadline. A
+    cancel keeps a call from being made; one that is under way ends within `GRACE_SECONDS`, whatever the server does,
+    with its answer if that comes.
 
     Raises:
         CancelledError, DeadlineError: see `Limits`.
@@ -155,9 +156,8 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
         except BaseException as error:
             pieces.put(error)
 
-    stopped = CancelledError("Stopped while the server was answering.", "Finished work is saved.")
     if limits.cancelled():
-        raise stopped
+        raise CancelledError("Stopped before the server was asked.", "Finished work is saved.")
     ends, cancelled = time.monotonic() + limits.seconds, False
     threading.Thread(target=work, name="lusifer-request", daemon=True).start()
     try:
@@ -165,8 +165,12 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
             if not cancelled and limits.cancelled():
                 cancelled, ends = True, min(ends, time.monotonic() + GRACE_SECONDS)
             remaining = ends - time.monotonic()
+            if remaining <= 0 and cancelled:
+                raise CancelledError(
+                    "Stopped while the server was answering.", "Finished work is saved.", may_be_paid=True
+                )
             if remaining <= 0:
-                raise stopped if cancelled else DeadlineError
+                raise DeadlineError
             try:
                 piece = pieces.get(timeout=min(POLL_SECONDS, remaining))
             except queue.Empty:

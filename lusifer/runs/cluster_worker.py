@@ -20,6 +20,7 @@ from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.simulator import UserModelConfig
 from lusifer.simulator.community import Community
 from lusifer.store import Store
+from lusifer.store.bookings import Room
 
 ANSWERS_PER_BATCH = 200
 """Answers handed in at a time."""
@@ -118,14 +119,40 @@ class WorkerStore(Store):
         tokens: int,
         dollars: float | None,
         limits: Mapping[str, tuple[str, float | None]],
+        model: str = "",
+        owned: bool = True,
     ) -> int | tuple[str, float, float]:
         """See `Store`; counted at home, for all workers together."""
-        booking = self._wait_for(self._call_home("set_aside", names, tokens, dollars, dict(limits)))
+        booking = self._wait_for(self._call_home("set_aside", names, tokens, dollars, dict(limits), model, owned))
         return booking if isinstance(booking, int) else tuple(booking)
+
+    def settle_estimated(self, booking: int) -> None:
+        """See `Store`."""
+        self._send("settle_estimated", booking)
+
+    def get_room(self, scope: str, name: str, unit: str) -> Room:
+        """See `Store`."""
+        room: Room = self._wait_for(self._call_home("get_room", scope, name, unit))
+        return room
+
+    def release_dead_bookings(self) -> int:
+        """See `Store`."""
+        return int(self._wait_for(self._call_home("release_dead_bookings")))
+
+    def claim_answer(self, key: str) -> bool:
+        """See `Store`; the users of a run are shared out, so no two of its workers ask the same."""
+        return True
+
+    def release_answer(self, key: str) -> None:
+        """See `Store`."""
 
     def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
         """See `Store`."""
         self._send("settle", booking, tokens, dollars)
+
+    def settle_later(self, booking: int, tokens: int, dollars: float | None) -> None:
+        """See `Store`; sent at once: what is written next is written elsewhere."""
+        self.settle(booking, tokens, dollars)
 
     def save_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
         """See `Store`."""

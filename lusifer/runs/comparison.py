@@ -63,6 +63,8 @@ def run_comparison(
     Raises:
         InvalidInputError: an unknown predictor, or no test rating.
         ModelError: the model can't be asked.
+        UnfinishedError: nobody was answered for now, and nothing else was to be compared. Where something was, the run
+            is returned: `RecordedRun.require_finished` raises it.
         CancelledError: somebody stopped it; the run is kept as ``cancelled``.
     """
     users = list(ctx.split.test.user_ids.tolist() if spec.users is None else spec.users)
@@ -102,5 +104,5 @@ def run_comparison(
                 u: make_evolution_spec(ctx.dataset, ctx.split, u, model, community=community).id for u in users
             }
             result["trust"]["price"] = trust.price_a_user(ctx.store, evolutions, config.spec == BUILTIN, ctx.seed)
-        run.finish(result, table(evaluation, ctx.split))
+        run.finish(result, table(evaluation, ctx.split), evaluation.unanswered)
     return run

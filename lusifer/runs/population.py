@@ -17,9 +17,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from lusifer.datasets.splits import Split
-from lusifer.errors import InvalidInputError
+from lusifer.errors import InvalidInputError, UnfinishedError
 from lusifer.evaluation import RunContext
-from lusifer.evaluation.simulation import SimulationResult, simulate
+from lusifer.evaluation.simulation import GO_ON, SimulationResult, describe_unanswered, simulate
 from lusifer.llm.batch import BatchAPI
 from lusifer.llm.batch_files import ROUNDS, BatchFiles
 from lusifer.progress import ignore_progress
@@ -34,6 +34,7 @@ from lusifer.runs.recording import (
     require_store,
     stopped_run,
 )
+from lusifer.settings import command_name
 from lusifer.simulator import BUILTIN, UserModel, UserModelConfig, label
 from lusifer.simulator.batch_planner import ask_in_waves
 from lusifer.simulator.calibration import AnswerCalibrator, Forecasts, collect_forecasts, fit_calibrator, prior_of
@@ -126,7 +127,7 @@ def batch_engine(ctx: RunContext, spec: PopulationSpec, poll_interval: float, lo
     def start(run: str, model: Any) -> None:
         state = tables.parts_folder(run) / "batches.json"
         batches = BatchAPI(
-            model.llm, state, poll_interval, on_progress=lambda d, n, message="": log(f"{message}: {d:,} of {n:,}")
+            model.llm, state, poll_interval, lambda d, n, message="": log(f"{message}: {d:,} of {n:,}"), ctx.cancelled
         )
 
         def ask(questions: Any, message: str) -> None:
@@ -200,12 +201,14 @@ def run_population(
 
     Raises:
         ModelError: a fatal one, or the first part has no rating at all.
+        UnfinishedError: some users were not answered for now (of the first part: at once, since all others are
+            calibrated by it); their parts are missing.
         CancelledError: somebody stopped it; finished parts stay.
     """
     folder.mkdir(parents=True, exist_ok=True)
     all_parts = split_into_parts(users)
     paths = part_paths(folder, len(all_parts))
-    missing = [(n, part) for n, part in enumerate(all_parts) if not paths[n].exists()]
+    missing = [(n, part) for n, part in enumerate(all_parts) if not tables.is_whole(paths[n])]
     done = len(users) - sum(len(part) for _, part in missing)
 
     def on_users_done(more: int) -> None:
@@ -225,14 +228,22 @@ def run_population(
         parts = _simulate_locally(local, model, missing, on_users_done, offsets is not None, community)
     else:
         parts = simulate_parts(missing, on_users_done, ctx.cancelled)
+    unanswered: dict[int, str] = {}
     # Closed at once where a part can't be written: an engine then waits for the calls under way, which are paid.
     with closing(parts):
         for number, simulation in parts:
-            if not any(path.exists() for path in paths):  # what fails for a whole part fails for all
+            unanswered |= simulation.unanswered
+            # All others are calibrated by the first part, and what fails for a whole part fails for all.
+            needed = simulation.unanswered or not any(path.exists() for path in paths)
+            if needed and not (learned and simulation.has_answers):
                 simulation.require_answers()
+            if simulation.unanswered:
+                continue  # asked again when the run goes on; what was answered is stored
             if not learned and offsets is not None:
                 calibrator, learned = _fit_calibrator(ctx, model, simulation, offsets), True
             write_part(paths[number], frame(ctx.dataset, simulation, calibrator, offsets))
+    if unanswered:
+        raise UnfinishedError(describe_unanswered(unanswered, len(users)), GO_ON)
 
 
 def _simulate_locally(
@@ -300,6 +311,7 @@ def record_population(
 
     Raises:
         InvalidInputError: that run can't go on.
+        UnfinishedError: some users were not answered for now; finished parts are kept.
         CancelledError: somebody stopped it; finished parts are kept.
     """
     require_store(ctx)
@@ -325,15 +337,19 @@ def record_population(
             model = config.build(ctx.store, run=run.id, cancelled=ctx.cancelled)
             engine.start(run.id, model)
             folder = tables.parts_folder(run.id)
-            run_population(
-                ctx,
-                model,
-                users,
-                folder,
-                community=spec.community,
-                offsets=spec.offsets,
-                simulate_parts=engine.simulate_parts,
-            )
+            try:
+                run_population(
+                    ctx,
+                    model,
+                    users,
+                    folder,
+                    community=spec.community,
+                    offsets=spec.offsets,
+                    simulate_parts=engine.simulate_parts,
+                )
+            except UnfinishedError as error:
+                fix = f"Once that has passed: {command_name()} simulate --resume {run.id}; no answer is paid twice."
+                raise UnfinishedError(error.message, fix) from None
             paths = part_paths(folder, len(split_into_parts(users)))
             counts = count_ratings(paths)
             errors = measure_errors(join_parts(run.id, len(paths)))

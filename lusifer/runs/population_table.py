@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import TextIO, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lusifer.datasets import Dataset
+from lusifer.disk_files import explain_write_error, replacing
 from lusifer.errors import InvalidInputError, LusiferError
 from lusifer.evaluation.simulation import SimulationResult
 from lusifer.runs import tables
@@ -75,21 +76,12 @@ def part_paths(folder: Path, count: int) -> list[Path]:
 
 
 def write_part(path: Path, rows: pd.DataFrame) -> None:
-    """Write a part beside its place and move it there when it is whole.
+    """Write a part, whole or not at all.
 
     Raises:
         LusiferError: the folder can't be written.
     """
-    partial = path.with_suffix(".partial")
-    try:
-        pq.write_table(pa.Table.from_pandas(rows, SCHEMA, preserve_index=False), partial)
-        partial.replace(path)
-    except OSError as error:
-        raise LusiferError(
-            f"{path} can't be written ({error.strerror}).", "Check write access to the data folder."
-        ) from None
-    finally:
-        partial.unlink(missing_ok=True)
+    tables.write_table(path, pa.Table.from_pandas(rows, SCHEMA, preserve_index=False))
 
 
 def count_ratings(paths: list[Path]) -> Counts:
@@ -108,17 +100,16 @@ def join_parts(run: str, count: int) -> Path:
     """The parts of a run as its one table, read and written part by part; they are removed.
 
     Raises:
-        LusiferError: a part is not there.
+        LusiferError: a part is not there or damaged, or the table can't be written.
     """
     folder, target = tables.parts_folder(run), tables.table_path(run)
-    partial, parts = target.with_suffix(".partial"), part_paths(folder, count)
-    lost = [p.name for p in parts if not p.is_file()]
+    parts = part_paths(folder, count)
+    lost = [p.name for p in parts if not tables.is_whole(p)]
     if lost:
-        raise LusiferError(f"{lost[0]} of run {run} is missing.", "Resume the run to recompute it.")
-    with pq.ParquetWriter(partial, SCHEMA) as out:
+        raise LusiferError(f"{lost[0]} of run {run} is missing or damaged.", "Resume the run to recompute it.")
+    with tables.table_writer(target, SCHEMA) as out:
         for part in parts:
             out.write_table(pq.read_table(part, schema=SCHEMA))
-    partial.replace(target)
     shutil.rmtree(folder, ignore_errors=True)
     return target
 
@@ -146,30 +137,38 @@ def to_recbole(
         dataset: whose own ids are written where they were numbered at reading; none: the numbers.
 
     Raises:
-        InvalidInputError: no such column.
+        InvalidInputError: no such column, or the table is damaged.
+        LusiferError: the file can't be written.
     """
     if column not in RATING_COLUMNS:
         raise InvalidInputError(f"Ratings can't be of {column!r}.", f"Choose {', '.join(RATING_COLUMNS)}.")
     name = Path(name).name  # a data set may be named by its path
     path = folder / name / f"{name}.inter"
-    path.parent.mkdir(parents=True, exist_ok=True)
     id_tables = {} if dataset is None else {"user_id": dataset.users, "item_id": dataset.items}
     external_ids = {n: t["external_id"] for n, t in id_tables.items() if "external_id" in t}
-    with path.open("w", encoding="utf-8") as out:
-        out.write("user_id:token\titem_id:token\trating:float\ttimestamp:float\n")
-        for batch in _batches(source):
-            values = batch[column].fillna(batch["expected"]) if column == "calibrated" else batch[column]
-            rows = batch.assign(given=values)[values.notna()]
-            for id_column, external in external_ids.items():
-                rows = rows.assign(**{id_column: rows[id_column].map(external)})
-            out.writelines(
-                f"{u}\t{i}\t{r:g}\t{t}\n"
-                for u, i, r, t in zip(rows["user_id"], rows["item_id"], rows["given"], rows["timestamp"], strict=True)
-            )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, follow=True) as partial, partial.open("w", encoding="utf-8") as out:
+            _write_recbole(out, source, column, external_ids)
+    except OSError as error:
+        raise LusiferError(*explain_write_error(f"{path} can't be written", error, "Choose another folder.")) from None
     return path
 
 
+def _write_recbole(out: TextIO, source: Path, column: str, external_ids: Mapping[str, pd.Series]) -> None:
+    out.write("user_id:token\titem_id:token\trating:float\ttimestamp:float\n")
+    for batch in _batches(source):
+        values = batch[column].fillna(batch["expected"]) if column == "calibrated" else batch[column]
+        rows = batch.assign(given=values)[values.notna()]
+        for id_column, external in external_ids.items():
+            rows = rows.assign(**{id_column: rows[id_column].map(external)})
+        out.writelines(
+            f"{u}\t{i}\t{r:g}\t{t}\n"
+            for u, i, r, t in zip(rows["user_id"], rows["item_id"], rows["given"], rows["timestamp"], strict=True)
+        )
+
+
 def _batches(source: Path) -> Iterator[pd.DataFrame]:
-    with pq.ParquetFile(source) as file:
+    with pq.ParquetFile(tables.require_whole(source)) as file:
         for batch in file.iter_batches(EXPORT_ROWS):
             yield batch.to_pandas()

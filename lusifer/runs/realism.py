@@ -42,6 +42,7 @@ def run_realism(
     Raises:
         InvalidInputError: too few users.
         ModelError: the model can't be asked.
+        UnfinishedError: some users were not answered for now.
         CancelledError: somebody stopped it; the run is kept as ``cancelled``.
     """
     require_store(ctx)
@@ -56,6 +57,8 @@ def run_realism(
             on_progress=lambda done, total, message="": ctx.on_progress(done, total, "Simulating"),
         )
         comparison = evaluate(simulating, [SIMULATOR], users=users, model=model, community=offsets)
+        for simulation in comparison.simulations.values():
+            simulation.require_answers()
         simulated = {"alone": fidelity.on_scale(comparison.predictions[SIMULATOR].values, scale)}
         if CALIBRATED in comparison.calibrations:
             sample = comparison.calibrations[CALIBRATED].calibrated.values("sample", scale, ctx.seed)

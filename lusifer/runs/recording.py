@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol
 
 import pandas as pd
 
-from lusifer.errors import CancelledError, InvalidInputError, StoreError
+from lusifer import settings
+from lusifer.disk_files import remove_leftovers
+from lusifer.errors import CancelledError, InvalidInputError, StoreError, UnfinishedError
 from lusifer.evaluation import RunContext
+from lusifer.evaluation.simulation import GO_ON
 from lusifer.runs import tables
 from lusifer.runs.kinds import RunKind, Summary
 from lusifer.store import Store
@@ -80,27 +83,42 @@ class RecordedRun(Generic[Summary]):
     @property
     def finished(self) -> bool:
         """Whether `finish` was called."""
-        return self.row["status"] == "done"
+        return self.row["status"] != "running"
 
     @property
     def summary(self) -> dict[str, Any]:
         """What came out, with what the run's calls took; empty before the end."""
         return dict(self.row["summary"])
 
-    def finish(self, summary: Summary, rows: pd.DataFrame | None = None) -> None:
+    def finish(self, summary: Summary, rows: pd.DataFrame | None = None, unanswered: Sequence[str] = ()) -> None:
         """Record what came out: first the rows, then the summary, with what the run's calls took.
+
+        Args:
+            summary: what came out.
+            rows: one by one.
+            unanswered: who was not answered for now, and why; with it the run is ``unfinished``, not ``done``.
 
         Raises:
             LusiferError: the rows or the summary can't be saved.
         """
         if rows is not None and self.keeps_rows:
             tables.save_table(self.id, rows)
-        result = dict(summary)
+        status = "unfinished" if unanswered else "done"
+        result = {**summary, **({"unanswered": list(unanswered)} if unanswered else {})}
         if self.store is not None:
             result["usage"] = self.store.get_run_usage(self.id)
-            self.store.finish_run(self.id, "done", result)
-        self.row |= {"status": "done", "summary": result}
-        logger.info("Run %s (%s) is done", self.id, self.kind.name)
+            self.store.finish_run(self.id, status, result)
+        self.row |= {"status": status, "summary": result}
+        logger.info("Run %s (%s) is %s", self.id, self.kind.name, status)
+
+    def require_finished(self) -> None:
+        """Whether everybody was answered; what came out without the others is recorded all the same.
+
+        Raises:
+            UnfinishedError: some were not.
+        """
+        if told := self.summary.get("unanswered"):
+            raise UnfinishedError(" ".join(told), GO_ON)
 
 
 @contextmanager
@@ -117,7 +135,8 @@ def record(
 ) -> Iterator[RecordedRun[Summary]]:
     """Record what the block computes as a run; the block calls `RecordedRun.finish`.
 
-    However the block ends otherwise, the run is ``cancelled`` (a `CancelledError`, Ctrl-C) or ``failed``.
+    However the block ends otherwise, the run is ``cancelled`` (a `CancelledError`, Ctrl-C), ``unfinished`` (an
+    `UnfinishedError`) or ``failed``.
 
     Args:
         ctx: without a store nothing is recorded, but the block runs all the same.
@@ -142,6 +161,8 @@ def record(
         "params": dict(params),
     }
     store = ctx.store if recorded else None
+    if store is not None:
+        remove_leftovers(settings.data_dir())  # of processes that were killed
     if store is None:
         run_id = f"{UNSTORED}{secrets.token_hex(4)}"
     elif resume:
@@ -151,18 +172,28 @@ def record(
         run_id = store.start_run(kind.name, title, **fields)
     row = {"id": run_id, "kind": kind.name, "title": title, "status": "running", "summary": {}, **fields}
     run = RecordedRun(run_id, kind, store, row, recorded)
+    if store is not None:
+        store.hold_run(run_id)
     try:
         on_start(run_id)
         yield run
         if not run.finished:
             raise RuntimeError(f"The run {run_id} ({kind.name}) ended without a summary.")
     except BaseException as error:
-        status = "cancelled" if isinstance(error, CancelledError | KeyboardInterrupt) else "failed"
+        status = "unfinished" if isinstance(error, UnfinishedError) else "failed"
+        if isinstance(error, CancelledError | KeyboardInterrupt):
+            status = "cancelled"
         logger.info("Run %s (%s) is %s: %s", run_id, kind.name, status, type(error).__name__)
         if store is not None:
             with contextlib.suppress(StoreError):  # what went wrong first is what people need to know
-                store.finish_run(run_id, status)
+                if store.get_run(run_id) is None:  # somebody deleted it, and its rows would belong to nothing
+                    tables.delete_table(run_id)
+                else:
+                    store.finish_run(run_id, status)
         raise
+    finally:
+        if store is not None:
+            store.release_run(run_id)
 
 
 def stopped_run(

@@ -33,30 +33,34 @@ GENRE_WORDS = {
 }
 THEMES = {
     ("Comedy", "Romance"): "romantic comedies",
-    ("Drama", "Romance"): "love stories told straight",
+    ("Drama", "Romance"): "romantic dramas",
     ("Action", "Thriller"): "action thrillers",
     ("Action", "Sci-Fi"): "science-fiction action",
     ("Sci-Fi", "Thriller"): "science-fiction thrillers",
     ("Crime", "Drama"): "crime dramas",
     ("Drama", "Thriller"): "dramatic thrillers",
-    ("Drama", "War"): "stories of war",
-    ("Action", "Adventure"): "adventures full of action",
+    ("Drama", "War"): "war dramas",
+    ("Action", "Adventure"): "action adventures",
     ("Animation", "Children"): "animated films for the family",
     ("Children", "Comedy"): "family comedies",
-    ("Comedy", "Drama"): "bittersweet comedies",
+    ("Comedy", "Drama"): "comedy dramas",
     ("Horror", "Thriller"): "horror thrillers",
-    ("Mystery", "Thriller"): "puzzles with suspense",
+    ("Mystery", "Thriller"): "mystery thrillers",
     ("Comedy", "Crime"): "crime comedies",
     ("Action", "Comedy"): "action comedies",
     ("Comedy", "Musical"): "musical comedies",
     ("Film-Noir", "Mystery"): "noir mysteries",
 }
+_DARK, _LIGHT = {"Crime", "Film-Noir", "Horror", "Mystery", "Thriller"}, {"Animation", "Children", "Comedy", "Musical"}
+_BIG, _GRAVE = {"Action", "Adventure", "Fantasy", "Sci-Fi"}, {"Documentary", "Drama", "War"}
 MOODS = {
-    "dark": ("dark and tense stories", {"Crime", "Film-Noir", "Horror", "Mystery", "Thriller"}),
-    "light": ("light entertainment", {"Animation", "Children", "Comedy", "Musical", "Romance"}),
-    "spectacle": ("spectacle and adventure", {"Action", "Adventure", "Fantasy", "Sci-Fi"}),
-    "earnest": ("serious, earnest films", {"Documentary", "Drama", "War"}),
+    "dark": ("dark and tense stories", _DARK, _LIGHT),
+    "light": ("light entertainment", _LIGHT, _DARK | _GRAVE | {"Action", "Western"}),
+    "spectacle": ("spectacle and adventure", _BIG - {"Sci-Fi"}, _DARK | _GRAVE - {"War"}),
+    "earnest": ("dramas and documentaries without comedy or action", _GRAVE, _DARK | _LIGHT | _BIG),
 }
+"""Moods in words, the genres of which a movie must have one, and those of which it must have none: tags tell a mood
+only where they agree ("Psycho" is tagged a romance, and "Star Wars" a war film)."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +127,10 @@ def _aspects_of(item: Item) -> Iterator[Aspect]:
         if genres.issuperset(pair):
             parents = tuple(f"genre:{g}" for g in pair)
             yield Aspect(f"theme:{'+'.join(pair)}", item_nouns.with_item_noun(words), "people_and_themes", parents)
-    for key, (words, aspects) in MOODS.items():
-        if genres & aspects:
-            yield Aspect(f"mood:{key}", item_nouns.with_item_noun(words), "mood")
+    for key, (words, some, none) in MOODS.items():
+        if genres & some and not genres & none:
+            parents = tuple(f"genre:{g}" for g in sorted(some))
+            yield Aspect(f"mood:{key}", item_nouns.with_item_noun(words), "mood", parents)
     if item.year:
         yield era(item.year, item_nouns)
     yield series(series_of(item), item_nouns)

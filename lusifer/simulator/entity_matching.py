@@ -34,6 +34,15 @@ _ALSO = {
     "War": ("war",),
     "Western": ("western",),
 }
+_EARLIER_WORDS = {
+    "serious, earnest films": "mood:earnest",
+    "love stories told straight": "theme:Drama+Romance",
+    "puzzles with suspense": "theme:Mystery+Thriller",
+    "bittersweet comedies": "theme:Comedy+Drama",
+    "stories of war": "theme:Drama+War",
+    "adventures full of action": "theme:Action+Adventure",
+}
+"""What the built-in called some aspects before: stored profiles still name them so."""
 _WORD = re.compile(r"[\w'’&:.!?-]+|[(),;]")
 LONGEST = 12
 """Words of the longest name that is looked for."""
@@ -128,8 +137,10 @@ def build_entity_index(dataset: Dataset, seen: Iterable[Item]) -> EntityIndex:
             add(form, f"genre:{genre}")
     for pair, words in THEMES.items():
         add(words, f"theme:{'+'.join(pair)}")
-    for mood, (words, _) in MOODS.items():
+    for mood, (words, *_) in MOODS.items():
         add(words, f"mood:{mood}")
+    for words, key in _EARLIER_WORDS.items():
+        add(words, key)
     seen = list(seen)
     for item in seen:
         for aspect in aspects_of(item):

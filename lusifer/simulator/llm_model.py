@@ -15,6 +15,7 @@ from lusifer.llm import LLM, CachedLLM, CallMetadata, Completion, Message, Optio
 from lusifer.llm.recordings import Recording
 from lusifer.prompts import PromptSet
 from lusifer.simulator import answers, prompt_rendering
+from lusifer.simulator.duplicates import ask_once, distinct_items
 from lusifer.simulator.numbered_items import AskedItems, ask_about
 from lusifer.simulator.prompt_variables import TemplateInput, values_of
 from lusifer.simulator.rating_summary import rating_habits, with_rating_habits, without_rating_habits
@@ -38,10 +39,11 @@ Question = tuple[list[Message], Options]
 class LLMUserModel:
     """A `UserModel` on any `LLM` and prompt set.
 
-    A forecast or rating that fails leaves its items missing, each with the reason; a failed update raises, since a
-    profile can't be left out. ``on_text`` is told each answer's pieces as they arrive; ``evolution`` names the plan
-    that the calls are recorded under. A ``draw`` above 0 asks anew what is stored already; it is another version,
-    stored apart. A ``recording`` answers only from the profiles that it holds: an edited one is another question.
+    A forecast or rating that fails leaves its items missing, each with the reason; an error that passes by itself
+    raises, as does a failed update, since a profile can't be left out. ``on_text`` is told each answer's pieces as they
+    arrive; ``evolution`` names the plan that the calls are recorded under. A ``draw`` above 0 asks anew what is stored
+    already; it is another version, stored apart. A ``recording`` answers only from the profiles that it holds: an
+    edited one is another question.
     """
 
     llm: LLM
@@ -87,11 +89,11 @@ class LLMUserModel:
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch, from the profile before it."""
-        return self._rate(context, items, "forecast")
+        return ask_once(lambda distinct: self._rate(context, distinct, "forecast"), items)
 
     def rate(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Simulated ratings, ``items_per_call`` at a time."""
-        return self._rate(context, items, "rate")
+        return ask_once(lambda distinct: self._rate(context, distinct, "rate"), items)
 
     def update(self, context: Context) -> Update:
         """The profile rewritten, with explanation and changes; one more call where that is invalid."""
@@ -117,13 +119,13 @@ class LLMUserModel:
 
     def rate_questions(self, context: Context, items: Sequence[Item], purpose: str = "rate") -> list[Question]:
         """What `rate` or `forecast` would ask first, call by call."""
-        size = self.prompts.items_per_call
+        size, items = self.prompts.items_per_call, distinct_items(items)
         chunks = [tuple(items[start : start + size]) for start in range(0, len(items), size)]
         return [self._rate_question(context, chunk, purpose, 0) for chunk in chunks]
 
     def draw_questions(self, context: Context, items: Sequence[Item], purpose: str = "rate") -> list[Question]:
         """What `rate` or `forecast` would ask after its first draw: the others, of what has no token probabilities."""
-        size, result = self.prompts.items_per_call, list[Question]()
+        size, result, items = self.prompts.items_per_call, list[Question](), distinct_items(items)
         for start in range(0, len(items) if self.prompts.samples > 1 else 0, size):
             chunk = tuple(items[start : start + size])
             first = {r.item_id: r for r in self._ratings(context, chunk, purpose, 0)}
@@ -199,8 +201,8 @@ class LLMUserModel:
                 answer = self.llm.complete(messages, **options)
                 ratings = answers.read_ratings(answer.text, remaining, context.scale, answer.tokens)
             except ModelError as error:
-                if error.is_fatal:
-                    raise  # the next call would fail the same way, and a person must act
+                if error.is_fatal or error.is_transient:
+                    raise  # it says nothing of these items: a person must act, or it is asked again later
                 problem, answer_text = error.message, error.text
                 ratings = self._salvage(error, remaining, context)
                 repairable = error.kind in REPAIRABLE

@@ -59,7 +59,7 @@ def ask_from_memory(
     Of a failed answer every rating is missing, and it is not served again.
 
     Raises:
-        ModelError: the model can't be asked at all.
+        ModelError: the model can't be asked at all, or not now.
     """
     result: list[SimulatedRating] = []
     if not isinstance(model, LLMUserModel):
@@ -73,7 +73,7 @@ def ask_from_memory(
             if failures:
                 model.reject(answer, ModelError(failures[0]))
         except ModelError as error:
-            if error.is_fatal:
+            if error.is_fatal or error.is_transient:
                 raise
             if answer is not None:
                 model.reject(answer, error)

@@ -10,9 +10,9 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from lusifer.datasets import MOVIES, ItemNouns
+from lusifer.datasets import MOVIES, ItemNouns, RatingScale
 from lusifer.simulator.aspects import Aspect
-from lusifer.simulator.types import Change, ItemEvidence, Rated
+from lusifer.simulator.types import Change, Context, ItemEvidence, Rated
 
 LEADS: dict[int, tuple[str, ...]] = {
     2: (
@@ -38,27 +38,21 @@ LEADS: dict[int, tuple[str, ...]] = {
         "Finds little to like in {x}",
     ),
 }
-MOOD_LEADS: dict[str, dict[int, tuple[str, ...]]] = {
-    "dark": {
-        1: ("Comes for tension and the darker side", "Likes an evening to be tense and dark"),
-        -1: ("Would rather not be unsettled", "Darkness and tension leave a cool impression"),
-    },
-    "light": {
-        1: ("Comes for laughs and warmth", "Light entertainment goes down well"),
-        -1: ("Light entertainment tends to fall flat", "Is not here for something light"),
-    },
-    "spectacle": {
-        1: ("Wants to be swept along by spectacle", "Comes for adventure and big pictures"),
-        -1: ("Spectacle alone does not impress", "Big effects and chases leave this viewer cold"),
-    },
-    "earnest": {
-        1: ("Looks for something serious to hold on to", "Wants weight and real lives on screen"),
-        -1: ("Serious subjects alone do not win good ratings", "Earnest films can drag"),
-    },
+RELATIVE_LEADS: dict[int, tuple[str, ...]] = {
+    2: ("Rates {x} well above their own average", "Puts {x} clearly above most others"),
+    1: ("Rates {x} above their own average", "Puts {x} a little above others"),
+    -1: ("Rates {x} below their own average", "Puts {x} a little below others"),
+    -2: ("Rates {x} well below their own average", "Puts {x} clearly below most others"),
 }
+"""Leads for ratings that are high or low for this user alone: a 3 of who gives 2s, a 4 of who gives 5s."""
 
 
 _SECOND_TITLE = re.compile(r"\s*\([^()]*\)")
+
+
+def is_plural(words: str) -> bool:
+    """Whether a noun phrase is plural: ``comedies``, ``films by Jane Campion``; not ``film noir``."""
+    return any(word.endswith("s") for word in re.split(r" (?:by|with|from|of) ", words)[0].split() if "'" not in word)
 
 
 def pick(options: Sequence[str], *parts: object) -> str:
@@ -110,13 +104,20 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def taste(aspect: Aspect, strength: int, shown: Sequence[Rated], against: Sequence[Rated], user: int) -> str:
+def speaks_for_itself(rated: Sequence[Rated], strength: int, scale: RatingScale) -> bool:
+    """Whether anybody would read these ratings as a liking (or dislike) of that strength, without the user's mean."""
+    width, ratings = scale.highest - scale.lowest, [r.rating for r in rated]
+    if strength > 0:
+        return min(ratings, default=scale.highest) >= scale.nearest(scale.lowest + 0.75 * width)
+    highest = scale.lowest + (0.5 if strength == -1 else 0.25) * width
+    return max(ratings, default=scale.lowest) <= highest
+
+
+def taste(aspect: Aspect, strength: int, shown: Sequence[Rated], against: Sequence[Rated], context: Context) -> str:
     """A bullet on a liking or dislike, with the movies that show it and one that does not."""
-    if aspect.section == "mood":
-        leads = MOOD_LEADS[aspect.key.removeprefix("mood:")][1 if strength > 0 else -1]
-        lead = shown[0].item.item_nouns.with_item_noun(pick(leads, user, aspect.key))
-    else:
-        lead = pick(LEADS[strength], user, aspect.key, strength).format(x=aspect.words)
+    user = context.user.id
+    leads = LEADS if speaks_for_itself(shown, strength, context.scale) else RELATIVE_LEADS
+    lead = pick(leads[strength], user, aspect.key, strength).format(x=aspect.words)
     form = pick(("; gave {m}", ", as with {v}", ": {m}", " ({v})"), user, aspect.key, "form")
     if form == " ({v})":  # brackets in brackets do not read well
         form = ": {m}"
@@ -136,16 +137,16 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
     """
     n = int(numbers.get("n", 0))
     forms = {
-        "very-generous": "A very generous rater: {high} of the first {n} ratings are {good} or more, most recently "
+        "very-generous": "A very generous rater: {high} of the first {n} ratings read are {good} or more, most "
+        "recently {good_one}",
+        "generous": "Generous with ratings: {high} of the first {n} ratings read are {good} or more, most recently "
         "{good_one}",
-        "generous": "Generous with ratings: {high} of the first {n} ratings are {good} or more, most recently "
-        "{good_one}",
-        "balanced": "Rates near the middle: the first {n} ratings average {mean}, up to {best}",
-        "strict": "Rates strictly: the first {n} ratings average {mean}, down to {worst}",
-        "very-strict": "A very strict rater: {low} of the first {n} ratings are {poor} or less, most recently "
+        "balanced": "Rates near the middle: the first {n} ratings read average {mean}, from {worst} up to {best}",
+        "strict": "Rates strictly: the first {n} ratings read average {mean}, from {best} down to {worst}",
+        "very-strict": "A very strict rater: {low} of the first {n} ratings read are {poor} or less, most recently "
         "{poor_one}",
-        "wide": "Uses the whole scale: {tops} and {bottom} of the lowest in the first {n} ratings",
-        "narrow": "Hardly varies: {most} of the first {n} ratings are a plain {mode}",
+        "wide": "Uses the whole scale: {tops} and {bottom} of the lowest in the first {n} ratings read",
+        "narrow": "Hardly varies: {most} of the first {n} ratings read are a plain {mode}",
         "stricter": "Has grown stricter: the newest {batch} average {recent}, the ones before {before}",
         "kinder": "Has grown kinder: the newest {batch} average {recent}, the ones before {before}",
     }
@@ -186,22 +187,29 @@ def leaning(evidence: ItemEvidence, reason: str, item_nouns: ItemNouns = MOVIES)
 
 
 _CHANGE: dict[tuple[str, int], tuple[str, ...]] = {
-    ("gained", 1): ("{m} put {x} among the likes", "{x} joined the likes after {m}"),
+    ("gained", 1): ("{m} showed a liking for {x}", "a liking for {x} showed in {m}"),
     ("strengthened", 1): ("{m} made the liking for {x} stronger", "{m} confirmed {x} as a favorite"),
-    ("weakened", 1): ("{m} cooled the liking for {x}", "after {m}, {x} lost some of their shine"),
+    ("weakened", 1): ("{m} cooled the liking for {x}", "after {m}, {x} lost some ground"),
     ("dropped", 1): ("{m} ended the liking for {x}", "{m} ended the preference for {x}"),
-    ("gained", -1): ("{m} put {x} among the dislikes", "{m} lowered the opinion of {x}"),
+    ("gained", -1): ("{m} showed a dislike of {x}", "{m} lowered the opinion of {x}"),
     ("strengthened", -1): ("{m} hardened the dislike of {x}", "{m} made things worse for {x}"),
     ("weakened", -1): ("{m} softened the dislike of {x}", "{m} won back some ground for {x}"),
     ("dropped", -1): ("{m} cleared {x} of the earlier dislike", "{m} ended the dislike of {x}"),
 }
 
 
-def change_clause(change: Change, words: str, cited: Sequence[Rated], user: int, step: int) -> str:
-    """One change as a clause with its movies: ``5s for Heat and Seven put thrillers among …``."""
-    options = _CHANGE[change.direction, change.polarity or 1]
-    clause = pick(options, user, step, change.aspect)
-    return clause.format(m=marks_for(cited[:2]), x=words)
+def change_clause(change: Change, words: str, cited: Sequence[Rated], context: Context, mean: float) -> str:
+    """One change as a clause with its movies: ``5s for Heat and Seven put thrillers among …``.
+
+    Ratings that are high or low for this user alone are told with the user's mean.
+    """
+    polarity = change.polarity or 1
+    clause = pick(_CHANGE[change.direction, polarity], context.user.id, context.step, change.aspect)
+    up = (change.direction in {"gained", "strengthened"}) == (polarity > 0)
+    marks = marks_for(cited[:2])
+    if not speaks_for_itself(cited[:2], 1 if up else -2, context.scale):
+        marks += f" (this user averages {mean:.1f})"
+    return clause.format(m=marks, x=words)
 
 
 def aspect_name(words: str, polarity: int) -> str:

@@ -8,7 +8,7 @@ No key, header or token is ever handed to this room.
 
 from __future__ import annotations
 
-from lusifer.store.budgets import Budgets
+from lusifer.store.bookings import Bookings
 from lusifer.store.calls import CALL_COLUMNS, Calls
 from lusifer.store.core import FIRST_LOCAL, now
 from lusifer.store.details import MovieDetails
@@ -17,10 +17,12 @@ from lusifer.store.local_users import LocalUsers
 from lusifer.store.prompt_versions import PromptVersions
 from lusifer.store.run_file import RUN_ID
 from lusifer.store.run_records import Runs
+from lusifer.store.totals import Totals
 from lusifer.store.transfer import Transfer
+from lusifer.store.whole_tables import Tables
 
 
-class Store(Runs, Calls, Budgets, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
+class Store(Runs, Calls, Totals, Tables, Bookings, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
     """The database. Safe to use from any number of threads; each gets a connection of its own.
 
     Raises:

@@ -10,24 +10,7 @@ from typing import Any
 import sqlite_utils
 
 from lusifer.store.core import FIRST_LOCAL, SQLiteBase, insert, now, translates_sqlite_errors
-
-_SUMS = {
-    "made": "count(*) filter (where status <> 'cached')",
-    "cached": "count(*) filter (where status = 'cached')",
-    "failed": "count(*) filter (where status in ('failed', 'invalid'))",
-    "input_tokens": "coalesce(sum(input_tokens) filter (where status <> 'cached'), 0)",
-    "output_tokens": "coalesce(sum(output_tokens) filter (where status <> 'cached'), 0)",
-    "tokens": "coalesce(sum(input_tokens + output_tokens) filter (where status <> 'cached'), 0)",
-    "price": "coalesce(sum(price) filter (where status <> 'cached'), 0.0)",
-    "unpriced": "count(*) filter (where status not in ('cached', 'failed') and price is null)",
-    "latency_ms": "avg(latency_ms) filter (where status <> 'cached')",
-}
-"""What is summed over calls; one served from the cache counts as a call and took nothing."""
-
-
-def sums(*names: str) -> str:
-    """Columns of a select over calls, by their names."""
-    return ", ".join(f"{_SUMS[name]} as {name}" for name in names)
+from lusifer.store.totals import sums
 
 
 class Calls(SQLiteBase):
@@ -36,20 +19,22 @@ class Calls(SQLiteBase):
     @translates_sqlite_errors
     def get_answer(self, key: str) -> dict[str, Any] | None:
         """A stored answer by its key."""
-        rows = list(self._open()["answers"].rows_where("key = ?", [key]))
-        return rows[0] if rows else None
+        return next(self._open().query("select * from answers where key = ?", [key]), None)
 
     @translates_sqlite_errors
     def save_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
-        """Store an answer together with the call that brought it."""
-        with self.writing() as db:
+        """Store an answer together with the call that brought it.
+
+        It is paid for, and waits longer than other writes where another process holds the file.
+        """
+        with self.writing(paid=True) as db:
             insert(db, "answers", {"key": key, **answer, "created_at": now()})
             _index_when_due(db, insert(db, "calls", {"key": key, **call, "created_at": now()}))
 
     @translates_sqlite_errors
     def save_call(self, call: dict[str, Any]) -> None:
         """Record a call that brought no answer worth keeping, or was served from the cache."""
-        with self.writing() as db:
+        with self.writing(paid=call.get("status") != "cached") as db:
             _index_when_due(db, insert(db, "calls", {**call, "created_at": now()}))
 
     @translates_sqlite_errors
@@ -62,12 +47,6 @@ class Calls(SQLiteBase):
                 " (select max(id) from calls where key = ? and status in ('ok', 'cached'))",
                 [reason, key],
             )
-
-    @translates_sqlite_errors
-    def get_usage(self) -> dict[str, float]:
-        """Totals over all calls: made, cached, failed, tokens, price, and calls of unknown price."""
-        names = ("made", "cached", "failed", "input_tokens", "output_tokens", "price", "unpriced")
-        return next(iter(self._open().query(f"select {sums(*names)} from calls")))
 
     @translates_sqlite_errors
     def list_calls(
@@ -92,9 +71,8 @@ class Calls(SQLiteBase):
         where, values = _where(filters, search)
         if not local:
             where += f" and (user_id is null or user_id < {FIRST_LOCAL})"
-        if search.strip() and self._has_unindexed_calls():
-            with self.writing() as db:
-                _index_new_calls(db)
+        if search.strip():
+            self._index_all_calls()
         columns = (
             "id, created_at, run_id, purpose, user_id, step, model, prompt_version, status, error_kind,"
             " attempts, input_tokens, cached_tokens, output_tokens, latency_ms, price"
@@ -135,12 +113,17 @@ class Calls(SQLiteBase):
             after = row[0] if row and json.loads(row[1])[2:] else None
         return before, after
 
-    def _has_unindexed_calls(self) -> bool:
-        """Whether there are calls that a search does not find yet."""
-        row = self._open().execute(
+    def _index_all_calls(self) -> None:
+        """Let a search find every call; many that came in at once (an import) are taken in little by little.
+
+        Each portion is a transaction of its own, so that others, whose answers are paid for, write in between.
+        """
+        db = self._open()
+        while db.execute(
             "select (select id from call_search_mark) < (select coalesce(max(id), 0) from calls)"
-        )
-        return bool(row.fetchone()[0])
+        ).fetchone()[0]:
+            with self.writing() as db:
+                _index_new_calls(db)
 
     @translates_sqlite_errors
     def get_call(self, number: int) -> dict[str, Any] | None:
@@ -208,7 +191,7 @@ class Calls(SQLiteBase):
             before: only those older than this time (ISO 8601).
             run: only those of this run.
             keep: only those beyond the newest so many characters.
-            preview: only count them.
+            preview: only count them; the characters of more than `SIZES_READ` calls are estimated.
 
         Returns:
             How many calls, and their characters.
@@ -226,36 +209,26 @@ class Calls(SQLiteBase):
             )
             values = [*values, keep]
         # What was asked of a local user stays until they are erased: it leads to their answers.
-        where += f" and (user_id is null or user_id < {FIRST_LOCAL})"
-        count = f"select count(*), coalesce(sum({size}), 0) from calls where {where}"
+        # By an index of its own, so that the other conditions can be counted in theirs.
+        where += f" and id not in (select id from calls where user_id >= {FIRST_LOCAL})"
         if preview:
-            row = self._open().execute(count, values).fetchone()
-            return int(row[0]), int(row[1])
-        with self.writing() as db:
-            row = db.execute(count, values).fetchone()
-            db.execute(f"delete from calls where {where}", values)
-        return int(row[0]), int(row[1])
+            db = self._open()
+            count = int(db.execute(f"select count(*) from calls where {where}", values).fetchone()[0])
+            # Texts are long: the sizes of many are told by those of some.
+            sizes = f"select {size} as size from calls where {where} order by id limit {SIZES_READ}"
+            mean = db.execute(f"select avg(size) from ({sizes})", values).fetchone()[0] if count else 0
+            return count, round(count * mean)
+        rows = self._open().execute(f"select id, {size} from calls where {where}", values).fetchall()
+        self.delete_calls([number for number, _ in rows])
+        return len(rows), sum(size for _, size in rows)
 
     @translates_sqlite_errors
-    def list_tables(self) -> list[str]:
-        """The tables that hold anything a person would take out, by name."""
-        rows = self._open().execute("select name from sqlite_master where type = 'table' order by 1")
-        return [r[0] for r in rows if not r[0].startswith(("call_search", "sqlite_", "_"))]
-
-    @translates_sqlite_errors
-    def read_table(self, name: str) -> list[dict[str, Any]]:
-        """All rows of one of `tables`."""
-        if name not in self.list_tables():
-            raise ValueError(name)
-        return list(self._open().query(f"select * from [{name}]"))
-
-    @translates_sqlite_errors
-    def vacuum(self) -> tuple[int, int]:
-        """Give freed pages back to the disk; the file's bytes before and after."""
-        before = self.path.stat().st_size
-        self._open().conn.execute("vacuum")
-        self._open().conn.execute("pragma wal_checkpoint(truncate)")
-        return before, self.path.stat().st_size
+    def delete_calls(self, numbers: Sequence[int]) -> None:
+        """Forget calls, little by little: others, whose answers are paid for, write in between."""
+        for start in range(0, len(numbers), DELETED_AT_ONCE):
+            portion = json.dumps(numbers[start : start + DELETED_AT_ONCE])
+            with self.writing() as db:
+                db.execute("delete from calls where id in (select value from json_each(?))", [portion])
 
     @translates_sqlite_errors
     def has_answers(self, keys: Sequence[str]) -> set[str]:
@@ -361,6 +334,12 @@ CALL_COLUMNS = ("run_id", "purpose", "model", "prompt_version", "status", "user_
 
 INDEXING_BATCH = 256
 """Calls after which new ones are taken into the search."""
+LARGEST_INDEXING = 2 * INDEXING_BATCH
+"""The most calls that one transaction takes in."""
+SIZES_READ = 1000
+"""Calls whose sizes tell those of others."""
+DELETED_AT_ONCE = 1000
+"""The most calls that one transaction forgets."""
 
 
 def _index_when_due(db: sqlite_utils.Database, number: int) -> None:
@@ -369,14 +348,18 @@ def _index_when_due(db: sqlite_utils.Database, number: int) -> None:
 
 
 def _index_new_calls(db: sqlite_utils.Database) -> None:
-    """Let a search find the calls that are new since the last time."""
+    """Let a search find the next calls that are new since the last time."""
     (mark,) = db.execute("select id from call_search_mark").fetchone()
+    query = "select max(id) from (select id from calls where id > ? order by id limit ?)"
+    (last,) = db.execute(query, [mark, LARGEST_INDEXING]).fetchone()
+    if last is None:
+        return
     db.execute(
         "insert into call_search (rowid, messages, text) select w.id, w.messages, w.text from"
-        " call_words w where w.id > ? and w.messages is not null",
-        [mark],
+        " call_words w where w.id > ? and w.id <= ? and w.messages is not null",
+        [mark, last],
     )
-    db.execute("update call_search_mark set id = (select coalesce(max(id), 0) from calls)")
+    db.execute("update call_search_mark set id = ?", [last])
 
 
 def _where(filters: Mapping[str, Any], search: str) -> tuple[str, list[Any]]:

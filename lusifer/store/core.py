@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import sqlite3
 import threading
 import time
@@ -14,10 +16,14 @@ from typing import Any, ParamSpec, TypeVar
 
 import sqlite_utils
 
+from lusifer.disk_files import explain_write_error, is_disk_full
 from lusifer.errors import StoreError
 from lusifer.store.schema import migrations
 
 BUSY_SECONDS = 10.0
+"""How long a write waits while another process holds the file."""
+PAID_BUSY_SECONDS = 120.0
+"""How long one waits that holds an answer which has been paid for: given up, it would be paid again."""
 FIRST_LOCAL = 1_000_000_000
 """Local users are numbered from here on, far above any data set's own."""
 
@@ -33,23 +39,29 @@ def translates_sqlite_errors(method: Callable[P, T]) -> Callable[P, T]:
         try:
             return method(*args, **kwargs)
         except sqlite3.Error as error:
-            where = getattr(args[0], "path", "the database")
-            text = str(error)
-            if "locked" in text or "busy" in text:
-                fix = "Another process is writing to it; close that one, or try again in a moment."
-                raise StoreError(f"The database {where} is locked.", fix) from None
-            if "not a database" in text or "malformed" in text:
-                fix = "Move the file away and restart, or set LUSIFER_DB to another file."
-                raise StoreError(f"{where} is damaged or not a SQLite file.", fix) from None
-            fix = "Check that its folder is writable, or set LUSIFER_DB to another file."
-            raise StoreError(f"The database {where} can't be used ({text}).", fix) from None
+            raise explain_error(error, Path(getattr(args[0], "path", "the database"))) from None
 
     return call
 
 
-def _retry_while_locked(action: Callable[[], object]) -> None:
-    """Try for `BUSY_SECONDS`: SQLite does not wait by itself while a file becomes a WAL database."""
-    until = time.monotonic() + BUSY_SECONDS
+def explain_error(error: sqlite3.Error, path: Path) -> StoreError:
+    """What went wrong with a database file, and what to do."""
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        fix = "Another process is writing to it; close that one, or try again in a moment."
+        return StoreError(f"The database {path} is locked.", fix)
+    if "not a database" in text or "malformed" in text:
+        fix = "Move the file away and restart, or set LUSIFER_DB to another file."
+        return StoreError(f"{path} is damaged or not a SQLite file.", fix)
+    if "disk is full" in text or ("I/O error" in text and is_disk_full(path.parent)):
+        return StoreError(*explain_write_error(f"The database {path} can't be written", OSError(errno.ENOSPC, text)))
+    fix = "Check that its folder is writable, or set LUSIFER_DB to another file."
+    return StoreError(f"The database {path} can't be used ({text}).", fix)
+
+
+def _retry_while_locked(action: Callable[[], object], seconds: float) -> None:
+    """Try for so many seconds: SQLite does not wait by itself while a file becomes a WAL database."""
+    until = time.monotonic() + seconds
     while True:
         try:
             action()
@@ -81,15 +93,45 @@ class SQLiteBase:
     """A database file, open in any number of threads: each has a connection of its own."""
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # the present folder may change
         self._local = threading.local()
         # Threads of this process wait here, which wakes them at once; SQLite's own waiting, which other
         # processes still need, sleeps up to a tenth of a second.
         self._turn = threading.Lock()
+        self._identity: tuple[int, int] | None = None
         self._open()
+        self._identity = self._present_identity()
+
+    def _present_identity(self) -> tuple[int, int] | None:
+        """Which file lies at the path; ``None`` where there is none."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return None
+        return stat.st_dev, stat.st_ino
+
+    def _require_same_file(self) -> None:
+        """Refuse to go on with another file than the one that was opened, or to begin a new one in its place.
+
+        Raises:
+            StoreError: it is gone or another.
+        """
+        present = self._present_identity()
+        if self._identity in {None, present}:
+            return
+        if present is None:
+            raise StoreError(
+                f"The database {self.path} was moved or deleted while it was in use.",
+                "Put it back; or restart, which begins an empty one.",
+            )
+        raise StoreError(
+            f"The database {self.path} was replaced by another file while it was in use.",
+            "Restart to use that one, or put the former one back.",
+        )
 
     @translates_sqlite_errors
     def _open(self) -> sqlite_utils.Database:
+        self._require_same_file()
         db = getattr(self._local, "db", None)
         if db is None:
             try:
@@ -102,7 +144,7 @@ class SQLiteBase:
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             db = sqlite_utils.Database(connection)
             try:
-                _retry_while_locked(lambda: connection.execute("PRAGMA journal_mode=WAL"))
+                _retry_while_locked(lambda: connection.execute("PRAGMA journal_mode=WAL"), BUSY_SECONDS)
                 connection.execute("PRAGMA synchronous=NORMAL")
                 if migrations.pending(db):
                     self._migrate(db)
@@ -115,7 +157,7 @@ class SQLiteBase:
     @staticmethod
     def _migrate(db: sqlite_utils.Database) -> None:
         """Apply what is pending; of several processes that start at once, one does it."""
-        _retry_while_locked(lambda: db.conn.execute("BEGIN IMMEDIATE"))
+        _retry_while_locked(lambda: db.conn.execute("BEGIN IMMEDIATE"), BUSY_SECONDS)
         try:
             if migrations.pending(db):
                 migrations.apply(db)
@@ -124,20 +166,53 @@ class SQLiteBase:
             db.conn.rollback()
             raise
 
+    def write_later(self, action: Callable[[sqlite_utils.Database], object]) -> None:
+        """Do something within this thread's next transaction, and so without a commit of its own.
+
+        For what always comes before another write, and is no loss where a process is killed in between.
+        """
+        if not hasattr(self._local, "later"):
+            self._local.later = []
+        self._local.later.append(action)
+
+    def write_now(self) -> None:
+        """Write what waits for this thread's next transaction."""
+        if getattr(self._local, "later", None):
+            with self.writing():
+                pass
+
     @contextmanager
-    def writing(self) -> Iterator[sqlite_utils.Database]:
-        """One transaction: all of it is written, or nothing."""
+    def writing(self, *, paid: bool = False) -> Iterator[sqlite_utils.Database]:
+        """One transaction: all of it is written, or nothing.
+
+        Args:
+            paid: it holds what money was spent for, and waits `PAID_BUSY_SECONDS` for its turn; else `BUSY_SECONDS`.
+
+        Raises:
+            StoreError: another process holds the file for longer, or the file is another than before.
+        """
+        seconds = PAID_BUSY_SECONDS if paid else BUSY_SECONDS
+        began = time.monotonic()
         db = self._open()
-        # Immediate: a transaction that reads first and then finds that another has written fails at
-        # once, however long it would be ready to wait (SQLITE_BUSY_SNAPSHOT).
-        with self._turn:
-            db.conn.execute("BEGIN IMMEDIATE")
+        if not self._turn.acquire(timeout=seconds):
+            raise explain_error(sqlite3.OperationalError("database is locked"), self.path)
+        try:
+            # Immediate: a transaction that reads first and then finds that another has written fails at
+            # once, however long it would be ready to wait (SQLITE_BUSY_SNAPSHOT).
+            _retry_while_locked(lambda: db.conn.execute("BEGIN IMMEDIATE"), seconds - (time.monotonic() - began))
             try:
+                later = list(getattr(self._local, "later", ()))
+                for action in later:
+                    action(db)
                 yield db
                 db.conn.execute("COMMIT")
+                if later:
+                    del self._local.later[: len(later)]
             except BaseException:
                 db.conn.rollback()
                 raise
+        finally:
+            self._turn.release()
 
     @property
     def is_open(self) -> bool:
@@ -147,5 +222,7 @@ class SQLiteBase:
     def close(self) -> None:
         """Close this thread's connection."""
         if self.is_open:
+            with contextlib.suppress(StoreError, sqlite3.Error):
+                self.write_now()
             self._local.db.close()
             self._local.db = None

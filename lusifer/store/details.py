@@ -54,9 +54,12 @@ class MovieDetails(SQLiteBase):
         return f"{row[0]}-{row[1]}"
 
     @translates_sqlite_errors
-    def delete_details(self, dataset_hash: str) -> int:
-        """Remove all details of a data set; how many there were."""
+    def delete_details(self, dataset_hash: str, items: Iterable[int] | None = None) -> int:
+        """Remove the details of a data set, or of some of its items; how many there were."""
         with self.writing() as db:
-            count = db["movie_details"].count_where("dataset_hash = ?", [dataset_hash])
-            db["movie_details"].delete_where("dataset_hash = ?", [dataset_hash])
+            table, which = db["movie_details"], ["dataset_hash = ?", "dataset_hash = ? and item_id = ?"]
+            keys = [[dataset_hash]] if items is None else [[dataset_hash, item] for item in items]
+            count = sum(table.count_where(which[len(key) - 1], key) for key in keys)
+            for key in keys:
+                table.delete_where(which[len(key) - 1], key)
             return int(count)

@@ -31,6 +31,11 @@ _OWN_OBJECTS = {
     ("view", "call_words"): "create view call_words",
     ("trigger", "calls_lost"): "create trigger calls_lost",
     ("table", "call_search"): "create virtual table call_search",
+    **{
+        ("trigger", f"{table}_{change}"): f"create trigger {table}_{change}"
+        for table in ("calls", "spending")
+        for change in ("added", "changed", "removed")
+    },
 }
 """What our own schema has beside tables, and how it begins; never read from a run file."""
 REQUIRED = {

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lusifer.store.calls import sums
-from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
+from lusifer.errors import StoreError
+from lusifer.store.calls import Calls
+from lusifer.store.core import now, translates_sqlite_errors
+from lusifer.store.totals import Totals
 
 FILTER_COLUMNS = ("dataset_hash", "split", "model", "model_version", "status")
 """Columns that runs may be looked up by."""
 
 
-class Runs(SQLiteBase):
+class Runs(Calls, Totals):
     """Recorded computations and what came out of them."""
 
     @translates_sqlite_errors
@@ -33,33 +35,52 @@ class Runs(SQLiteBase):
 
     @translates_sqlite_errors
     def finish_run(self, run: str, status: str, summary: dict[str, Any] | None = None) -> None:
-        """Record how a run ended (``done``, ``failed``, ``cancelled``) and what came out."""
-        with self.writing() as db:
-            db["runs"].update(
-                run,
-                {"status": status, "summary": json.dumps(summary or {}), "finished_at": now()},
-            )
+        """Record how a run ended (``done``, ``failed``, ``cancelled``) and what came out.
+
+        The run's running totals are held against its rows.
+
+        Raises:
+            StoreError: somebody deleted the run.
+        """
+        self.check_totals(run)
+        # Not before it began, whatever became of the clock.
+        columns = "status = ?, summary = ?, finished_at = max(?, coalesce(created_at, ''))"
+        self._update_run(run, columns, [status, json.dumps(summary or {}), now()], paid=True)
 
     @translates_sqlite_errors
     def reopen_run(self, run: str) -> None:
-        """Record that a run that was stopped goes on."""
-        with self.writing() as db:
-            db["runs"].update(run, {"status": "running", "summary": "{}", "finished_at": None})
+        """Record that a run that was stopped goes on.
+
+        Raises:
+            StoreError: somebody deleted the run.
+        """
+        self._update_run(run, "status = 'running', summary = '{}', finished_at = null", [])
+
+    def _update_run(self, run: str, columns: str, values: Sequence[str], *, paid: bool = False) -> None:
+        with self.writing(paid=paid) as db:
+            if db.execute(f"update runs set {columns} where id = ?", [*values, run]).rowcount == 0:
+                raise StoreError(
+                    f"Run {run} is not in the database any more: somebody deleted it.",
+                    "Start a new run: cached answers are reused.",
+                )
 
     @translates_sqlite_errors
-    def list_runs(self, kind: str, limit: int = 50, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-        """The newest runs of a kind, with ``params`` and ``summary`` as dicts.
+    def list_runs(
+        self, kind: str | Sequence[str], limit: int = 50, where: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """The newest runs of a kind, the last begun first, with ``params`` and ``summary`` as dicts.
 
         Args:
-            kind: the kind.
+            kind: the kind, or several.
             limit: the most rows.
             where: wanted values by column (dataset_hash, split, model, model_version, status).
         """
+        kinds = [kind] if isinstance(kind, str) else list(kind)
         filters = {k: v for k, v in (where or {}).items() if k in FILTER_COLUMNS}
         rows = self._open()["runs"].rows_where(
-            " and ".join(["kind = ?", *(f"{k} = ?" for k in filters)]),
-            [kind, *filters.values()],
-            order_by="created_at desc",
+            " and ".join([f"kind in ({', '.join('?' * len(kinds))})", *(f"{k} = ?" for k in filters)]),
+            [*kinds, *filters.values()],
+            order_by="rowid desc",  # as they came: clocks are set back
             limit=limit,
         )
         return [_run(r) for r in rows]
@@ -71,23 +92,20 @@ class Runs(SQLiteBase):
         return _run(rows[0]) if rows else None
 
     @translates_sqlite_errors
-    def get_run_usage(self, run: str) -> dict[str, float]:
-        """Totals over the calls of one run: made, cached, failed, tokens, price (of known prices)."""
-        columns = sums("made", "cached", "failed", "tokens", "price", "unpriced")
-        return next(iter(self._open().query(f"select {columns} from calls where run_id = ?", [run])))
-
-    @translates_sqlite_errors
     def rename_run(self, run: str, title: str) -> None:
-        """Give a run another title."""
-        with self.writing() as db:
-            db["runs"].update(run, {"title": title})
+        """Give a run another title.
+
+        Raises:
+            StoreError: somebody deleted the run.
+        """
+        self._update_run(run, "title = ?", [title])
 
     @translates_sqlite_errors
     def delete_run(self, run: str) -> None:
         """Remove a run and its calls; answers stay, other runs may use them."""
+        self.delete_calls([row[0] for row in self._open().execute("select id from calls where run_id = ?", [run])])
         with self.writing() as db:
-            db["calls"].delete_where("run_id = ?", [run])
-            db["runs"].delete_where("id = ?", [run])
+            db.execute("delete from runs where id = ?", [run])
 
 
 def _run(row: dict[str, Any]) -> dict[str, Any]:

@@ -245,3 +245,97 @@ def m005_prompt_lab(db: sqlite_utils.Database) -> None:
         # The next call may get a number again that was the last one's.
         " update call_search_mark set id = min(id, coalesce((select max(id) from calls), 0)); end"
     )
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m006_running_totals(db: sqlite_utils.Database) -> None:
+    """Sums that every call asks for are kept beside the rows, by triggers: no call adds up those before it.
+
+    A trigger sees every way in which rows come, change and go. Also an index for a model's newest answered calls.
+    """
+    _keep_totals(
+        db,
+        "spending",
+        {scope: f"coalesce({{0}}.{scope}, '')" for scope in ("run", "session", "day")},
+        {
+            "bookings": "1",
+            "tokens": "coalesce({0}.tokens, 0)",
+            "dollars": "coalesce({0}.dollars, 0.0)",
+            "settled": "coalesce({0}.settled, 0) <> 0",
+            "settled_tokens": "(coalesce({0}.settled, 0) <> 0) * coalesce({0}.tokens, 0)",
+            "settled_dollars": "(coalesce({0}.settled, 0) <> 0) * coalesce({0}.dollars, 0.0)",
+        },
+        changes="run, session, day, tokens, dollars, settled",
+        empty="bookings = 0",
+    )
+    asked = "coalesce({0}.status <> 'cached', 0)"
+    both = "coalesce({0}.input_tokens + {0}.output_tokens, 0)"
+    _keep_totals(
+        db,
+        "calls",
+        {"run": "coalesce({0}.run_id, '')", "all": "''"},
+        {
+            "made": asked,
+            "cached": "coalesce({0}.status = 'cached', 0)",
+            "failed": "coalesce({0}.status in ('failed', 'invalid'), 0)",
+            "input_tokens": f"{asked} * coalesce({{0}}.input_tokens, 0)",
+            "output_tokens": f"{asked} * coalesce({{0}}.output_tokens, 0)",
+            "tokens": f"{asked} * {both}",
+            "price": f"{asked} * coalesce({{0}}.price, 0.0)",
+            "unpriced": "coalesce({0}.status not in ('cached', 'failed'), 0) * ({0}.price is null)",
+        },
+        changes="run_id, status, input_tokens, output_tokens, price",
+        empty="made = 0 and cached = 0",
+    )
+    db.execute(
+        "create index calls_answered on calls (model) where status = 'ok' and messages is not null and input_tokens > 0"
+    )
+
+
+def _keep_totals(
+    db: sqlite_utils.Database, table: str, scopes: dict[str, str], columns: dict[str, str], *, changes: str, empty: str
+) -> None:
+    """A table ``TABLE_totals`` with the sums of a table by scope and name, and the triggers that keep it.
+
+    Args:
+        db: the database.
+        table: whose rows are summed.
+        scopes: by scope, the name that a row (``{0}``) has in it.
+        columns: by column of the totals, what a row adds to it.
+        changes: columns of the table whose change changes a total.
+        empty: what holds of totals of no row at all, which are removed.
+    """
+    totals, names = f"{table}_totals", ", ".join(columns)
+    kinds = ", ".join(f"{name} {'real' if '0.0' in value else 'integer'}" for name, value in columns.items())
+    db.execute(f"create table {totals} (scope text, name text, {kinds}, primary key (scope, name)) without rowid")
+    sums = ", ".join(f"sum({value.format(table)})" for value in columns.values())
+    for scope, name in scopes.items():
+        db.execute(
+            f"insert into {totals} (scope, name, {names}) select '{scope}', {name.format(table)}, {sums}"
+            f" from {table} group by 2"
+        )
+
+    def add(row: str, sign: str) -> str:
+        amounts = ", ".join(f"{sign}({value.format(row)})" for value in columns.values())
+        rows = ", ".join(f"('{scope}', {name.format(row)}, {amounts})" for scope, name in scopes.items())
+        sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in columns)
+        return (
+            f"insert into {totals} (scope, name, {names}) values {rows} on conflict (scope, name) do update set {sums};"
+        )
+
+    more, less = add("new", ""), add("old", "-")
+    gone = "".join(
+        f" delete from {totals} where scope = '{scope}' and name = {name.format('old')} and {empty};"
+        for scope, name in scopes.items()
+    )
+    db.execute(f"create trigger {table}_added after insert on {table} begin {more} end")
+    db.execute(f"create trigger {table}_changed after update of {changes} on {table} begin {less} {more} end")
+    db.execute(f"create trigger {table}_removed after delete on {table} begin {less} {gone} end")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m007_booking_owners(db: sqlite_utils.Database) -> None:
+    """Which process a booking belongs to, and which model was asked: what a dead process booked is settled."""
+    db["spending"].add_column("owner", str)
+    db["spending"].add_column("model", str)
+    db.execute("create index spending_open on spending (owner) where settled = 0")

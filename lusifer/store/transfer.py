@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import sqlite_utils
 
-from lusifer.errors import InvalidInputError
-from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
+from lusifer.disk_files import explain_write_error, replacing
+from lusifer.errors import InvalidInputError, StoreError
+from lusifer.store.core import SQLiteBase, explain_error, now, translates_sqlite_errors
 from lusifer.store.run_file import VERSION, Check, open_run_file
 from lusifer.store.schema import migrations
 
@@ -63,30 +65,27 @@ class Transfer(SQLiteBase):
             ]
         evolutions = self._evolutions(db, run_row, pairs, users, run)
         ids = [e["id"] for e in evolutions]
-        calls = {c["id"]: c for c in db.query("select * from calls where run_id = ?", [run])}
+        light = "select id, key, messages is not null from calls where"
+        calls = {r[0]: r[1:] for r in db.execute(f"{light} run_id = ?", [run])}
         for model, version in sorted(pairs, key=str):
-            of_version = db.query(
-                "select * from calls where model = ? and prompt_version = ? and status in ('ok', 'cached')"
-                f" and user_id in {_LISTED}",
-                [model, version, json.dumps(users)],
-            )
-            calls = {c["id"]: c for c in of_version} | calls
-        keys = sorted({c["key"] for c in calls.values() if c["key"]})
-        unasked = set(keys) - {c["key"] for c in calls.values() if c["messages"]}  # asked for by another run first
-        others = db.query(f"select * from calls where status = 'ok' and key in {_LISTED}", [json.dumps(list(unasked))])
-        calls |= {c["id"]: c for c in others}
-        tables: dict[str, list[dict[str, Any]]] = {
+            condition = f"model = ? and prompt_version = ? and status in ('ok', 'cached') and user_id in {_LISTED}"
+            rows = db.execute(f"{light} {condition}", [model, version, json.dumps(users)])
+            calls |= {r[0]: r[1:] for r in rows}
+        keys = sorted({key for key, _ in calls.values() if key})
+        unasked = set(keys) - {key for key, has_messages in calls.values() if has_messages}  # by another run first
+        others = db.execute(f"{light} status = 'ok' and key in {_LISTED}", [json.dumps(list(unasked))])
+        calls |= {r[0]: r[1:] for r in others}
+        tables: dict[str, Iterable[Mapping[str, Any]]] = {
             "runs": row,
             "evolutions": evolutions,
-            "calls": list(calls.values()),
+            "calls": _select(db, "calls", "id", sorted(calls)),
             "answers": _select(db, "answers", "key", keys),
             "steps": _select(db, "steps", "evolution_id", ids),
             "ratings": _select(db, "ratings", "evolution_id", ids),
             "answer_notes": _select(db, "answer_notes", "run_id", [run]),
             "prompt_versions": self._prompts(db, params, pairs),
         }
-        self._write(file, run, tables, files or {})
-        return {name: len(rows) for name, rows in tables.items()}
+        return self._write(file, run, tables, files or {})
 
     @translates_sqlite_errors
     def import_run(
@@ -153,7 +152,8 @@ class Transfer(SQLiteBase):
         users: Sequence[int],
         run: str,
     ) -> list[dict[str, Any]]:
-        rows = _select(db, "evolutions", "id", [run.partition("-")[2]] if run[:7] in {"evolve-", "whatif-"} else [])
+        own = [run.partition("-")[2]] if run[:7] in {"evolve-", "whatif-"} else []
+        rows = list(_select(db, "evolutions", "id", own))
         dataset, split = run_row.get("dataset_hash"), run_row.get("split")
         for model, version in pairs:
             rows += db.query(
@@ -183,29 +183,39 @@ class Transfer(SQLiteBase):
         return int(cursor.lastrowid or 0)
 
     @staticmethod
-    def _write(file: Path, run: str, tables: Mapping[str, list[dict[str, Any]]], files: Mapping[str, bytes]) -> None:
-        target = sqlite_utils.Database(sqlite3.connect(file))
+    def _write(
+        file: Path, run: str, tables: Mapping[str, Iterable[Mapping[str, Any]]], files: Mapping[str, bytes]
+    ) -> dict[str, int]:
+        """Write rows as they come, so that memory does not grow with them; how many, by table."""
         try:
-            migrations.apply(target)
-            with target.conn:
-                for table, rows in tables.items():
-                    _insert(target.conn, table, rows)
-                target["export"].insert({"run": run, "version": VERSION, "exported_at": now()})
-                target["export_files"].create({"name": str, "content": bytes}, pk="name")
-                target["export_files"].insert_all({"name": n, "content": c} for n, c in files.items())
-        except BaseException:
-            target.close()
-            file.unlink(missing_ok=True)
-            raise
-        target.close()
+            with replacing(file) as partial:
+                with closing(sqlite_utils.Database(sqlite3.connect(partial))) as target:
+                    target.conn.execute("pragma journal_mode = off")  # the file is whole or not there
+                    migrations.apply(target)
+                    with target.conn:
+                        counts = {table: _insert(target.conn, table, rows) for table, rows in tables.items()}
+                        target["export"].insert({"run": run, "version": VERSION, "exported_at": now()})
+                        target["export_files"].create({"name": str, "content": bytes}, pk="name")
+                        target["export_files"].insert_all({"name": n, "content": c} for n, c in files.items())
+        except sqlite3.Error as error:
+            raise explain_error(error, file) from None
+        except OSError as error:
+            raise StoreError(*explain_write_error(f"{file} can't be written", error, "Give another path.")) from None
+        return counts
 
 
 _LISTED = "(select value from json_each(?))"
 """The values of a list, given as JSON: any number of them, where SQLite bounds that of its parameters."""
 
 
-def _select(db: sqlite_utils.Database, table: str, column: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-    return list(db.query(f"select * from {table} where {column} in {_LISTED}", [json.dumps(values)]))
+SELECTED_AT_ONCE = 500
+"""Values whose rows are read at a time."""
+
+
+def _select(db: sqlite_utils.Database, table: str, column: str, values: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(values), SELECTED_AT_ONCE):
+        portion = json.dumps(values[start : start + SELECTED_AT_ONCE])
+        yield from db.query(f"select * from {table} where {column} in {_LISTED} order by rowid", [portion])
 
 
 def _marks(values: Sequence[Any] | Mapping[str, Any]) -> str:

@@ -23,6 +23,8 @@ from lusifer.errors import InvalidInputError
 logger = logging.getLogger(__name__)
 STOP_SECONDS = 5.0
 """How long the server may take to end after it was asked to; then it is killed."""
+LAUNCHER_VARIABLE = "LUSIFER_LAUNCHER"
+"""Environment variable with the process that starts a server, which the server does not outlive."""
 WILDCARDS = {"": "localhost", "0.0.0.0": "localhost", "::": "localhost"}  # noqa: S104
 """Addresses that mean every interface, and the one under which this machine reaches them."""
 
@@ -30,7 +32,8 @@ WILDCARDS = {"": "localhost", "0.0.0.0": "localhost", "::": "localhost"}  # noqa
 def launch_app(port: int, *, host: str = "localhost", browser: bool = True) -> int:
     """Run the app until it ends, is interrupted or is told to stop; the server's exit code.
 
-    SIGINT, SIGTERM and SIGHUP end the server too, at the latest after `STOP_SECONDS`.
+    SIGINT, SIGTERM and SIGHUP end the server too, at the latest after `STOP_SECONDS`; where the launcher is killed, the
+    server ends by itself.
 
     Args:
         port: where it answers.
@@ -53,7 +56,8 @@ def launch_app(port: int, *, host: str = "localhost", browser: bool = True) -> i
     command = [sys.executable, "-m", "streamlit", "run", str(app)]
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
     # In the app's own folder: a .streamlit/ in the folder that somebody started this from is none of ours.
-    child = subprocess.Popen(command, cwd=app.parent, env=settings.child_environment())
+    environment = settings.child_environment(**{LAUNCHER_VARIABLE: str(os.getpid())})
+    child = subprocess.Popen(command, cwd=app.parent, env=environment)
     with _signals_passed_on(child):
         threading.Thread(target=_open_browser, args=(host, port, child, browser), daemon=True).start()
         try:
@@ -79,8 +83,9 @@ def _signals_passed_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    names = ("SIGTERM", "SIGHUP", "SIGBREAK")  # the last two are POSIX's and Windows' own
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last two are POSIX's and Windows' own
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # nohup, a shell's "&"
     before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield

@@ -14,6 +14,7 @@ from lusifer import datasets, settings
 from lusifer.datasets import Dataset, splits
 from lusifer.datasets.item_details import load_details
 from lusifer.datasets.splits import Split
+from lusifer.disk_files import remove_leftovers
 from lusifer.errors import LusiferError, StoreError
 from lusifer.jobs import Jobs
 from lusifer.llm import Budget
@@ -39,6 +40,7 @@ from lusifer.simulator.suggest import Suggestion, suggest
 from lusifer.store import Store
 from lusifer.ui import session_keys
 from lusifer.ui.caching import HASHES
+from lusifer.ui.server_end import cancel_jobs_at_end
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the dataset …")
@@ -94,7 +96,10 @@ def open_store() -> Store | None:
 @st.cache_resource(show_spinner=False)
 def get_jobs() -> Jobs:
     """The background work of this server; it survives page changes and reloads."""
-    return Jobs()
+    remove_leftovers(settings.data_dir())  # of processes that were killed; once, as this is
+    jobs = Jobs()
+    cancel_jobs_at_end(jobs)
+    return jobs
 
 
 @st.cache_data(max_entries=8, show_spinner="Finding suggested users …", hash_funcs=HASHES)

@@ -66,7 +66,7 @@ if user is not None:
             st.metric(
                 "Favourite genre",
                 stats["favourite_genre"] or "–",
-                help="Rated highest above the user's mean, shrunk when there are few ratings.",
+                help="Rated highest above the user's mean, shrunk for few ratings: the first bar of Genre preferences.",
             )
             st.metric(
                 "Active for",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lusifer.cli.main import main
 from lusifer.datasets import Details, Item, tmdb
-from lusifer.datasets.item_details import export_csv, import_csv, load_details, normalized_title, same_title
+from lusifer.datasets.item_details import export_csv, import_csv, load_details, to_json
+from lusifer.datasets.title_match import normalized_title, same_title
 from lusifer.errors import CancelledError, DatasetError
 from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
 from lusifer.simulator.taste_facts import render_item
@@ -49,6 +52,15 @@ def test_movies_are_found_by_title_and_year(ml100k, store, server) -> None:
     assert toys.directors == ("A Director",) and toys.cast == tuple(f"Actor {n}" for n in range(5))
     assert toys.keywords == ("toy", "friendship") and toys.poster == "/poster862.jpg"
     assert found[50].tmdb_id == 11 and 29 not in found
+
+
+def test_a_movie_of_tmdb_belongs_to_one_movie(ml100k, store, server) -> None:
+    """55 The Professional is "Léon" there, by an alternative title; Men in Black (257) is not In & Out (301)."""
+    store.save_details(ml100k.hash, [(301, to_json(Details(607, "Aliens")), "tmdb", 0.8)])
+    done = tmdb.enrich(ml100k, store, items=[55, 257])
+    found = load_details(ml100k, store)
+    assert done.found == 2 and found[55].tmdb_id == 13 and found[257].tmdb_id == 607 and 301 not in found
+    assert done.left_out == ["In & Out (1997): its id 607 is that of another movie too"]
 
 
 def test_what_was_not_found_is_remembered(ml100k, store, server) -> None:
@@ -160,9 +172,9 @@ def test_a_table_is_taken_and_given_back(ml100k, store, tmp_path) -> None:
         ],
     )
     report = import_csv(ml100k, path, store)
-    assert (report.taken, report.empty, len(report.unknown)) == (2, 1, 1)
-    assert len(report.other_title) == len(report.unreadable) == 1
-    assert "2 movies have details now" in report.text and "line 4" in report.text
+    assert (report.taken, report.empty) == (2, 1)
+    assert [note.kind for note in report.left_out] == ["title", "unknown", "unreadable"]
+    assert "2 movies have details now" in report.text and "line 4" in report.lines[0]
     found = load_details(ml100k, store)
     assert found[1] == Details(862, "Toys, live", "", ("toy",), ("X", "Y"), ("A", "B"), "/abcd.jpg")
     assert found[2].poster == "", "an address that is no poster's is no poster"
@@ -182,11 +194,66 @@ def test_what_is_no_such_table_is_named(ml100k, store, tmp_path, text) -> None:
         import_csv(ml100k, tmp_path / "nothing.csv", store)
 
 
+@pytest.mark.parametrize(
+    ("movie", "row", "problem"),
+    [
+        ("The Postman (Postino, Il) (1994)", {"original_title": "Il postino", "original_language": "it"}, ""),
+        ("Léon (The Professional) (1994)", {"original_title": "Professional, The", "release_date": "1995-01-01"}, ""),
+        ("The Sixth Man (1997)", {"original_title": "The 6th Man", "release_date": "1997-03-28"}, ""),
+        ("8 1/2 (1963)", {"original_title": "8½", "release_date": "1963-02-14"}, ""),
+        ("Ran (1985)", {"original_title": "乱", "release_date": "1985-06-01", "genres": "[{'name': 'Drama'}]"}, ""),
+        (
+            "Ran (1985)",
+            {"original_title": "乱", "release_date": "1985-06-01", "genres": "[{'name': 'Comedy'}]"},
+            "genres",
+        ),
+        ("Ran (1985)", {"original_title": "乱", "release_date": "1988-06-01"}, "of 1988"),
+        ("Ran (1985)", {"original_title": "乱"}, "no year"),
+        ("Alien (1979)", {"original_title": "Alien", "release_date": "1986-07-18"}, "of 1986"),
+        ("Rocky II (1979)", {"original_title": "Rocky III", "release_date": "1979-06-15"}, "Rocky III"),
+        ("Blood & Wine (1997)", {"original_title": "Bordello of Blood", "original_language": "en"}, "Bordello"),
+        (
+            "Independence Day (1996)",
+            {"original_title": "Independence Day: The Hoax", "release_date": "1996-06-30"},
+            "Hoax",
+        ),
+        ("unknown", {"original_title": "Unknown", "release_date": "2011-02-16"}, "does not say which"),
+    ],
+)
+def test_details_of_another_movie_are_left_out(ml100k, tmp_path, store, movie, row, problem) -> None:
+    year = int(movie[-5:-1]) if movie.endswith(")") else None
+    items = ml100k.items.loc[[1]].assign(title=movie, genres=[("Drama",)], year=pd.array([year], dtype="Int64"))
+    data = dataclasses.replace(ml100k, items=items, _cache={})
+    report = import_csv(data, _write(tmp_path / "t.csv", [{"movie_id": "1", "overview": "x", **row}]), store)
+    assert [problem in note.reason for note in report.left_out] == [True] * bool(problem), report.lines
+    assert report.taken == (not problem)
+
+
+def test_one_id_belongs_to_one_movie(ml100k, store, tmp_path) -> None:
+    """Who has the id's own title keeps it; where nobody has, nobody does; one movie under two ids is no conflict."""
+    row = {"original_language": "fr", "overview": "x", "release_date": "1997-01-01", "genres": ""}
+    rows = [
+        {"movie_id": "257", "id": "607", "original_title": "Men in Black"},
+        {"movie_id": "301", "id": "607", "original_title": "Hommes"},
+        {"movie_id": "246", "id": "2255", "original_title": "Chasing Amy"},
+        {"movie_id": "268", "id": "2255", "original_title": "Chasing Amy"},
+        {"movie_id": "286", "id": "9", "original_title": "Quoi"},
+        {"movie_id": "313", "id": "9", "original_title": "Qui"},
+    ]
+    store.save_details(ml100k.hash, [(301, to_json(Details(607, "Aliens")), "import", 1.0)])
+    report = import_csv(ml100k, _write(tmp_path / "t.csv", [row | r for r in rows]), store)
+    assert {n.line for n in report.left_out if n.kind == "shared"} == {3, 6, 7} and report.removed == 1
+    assert set(load_details(ml100k, store)) == {257, 246, 268}
+
+
 @wide
 def test_the_real_wide_table(ml100k, store) -> None:
     report = import_csv(ml100k, TABLE, store)
     found = load_details(ml100k, store)
-    assert report.taken == len(found) > 1500 and not report.unknown and not report.unreadable
+    assert report.taken == len(found) > 1500 and {n.kind for n in report.left_out} == {"movie"}
+    assert not found.keys() & {121, 301, 465, 803, 985, 1192, 1346, 1384, 1389, 1410, 1627}, (
+        "details of another movie, read by hand"
+    )
     assert found[1].tmdb_id == 862 and found[1].overview.startswith("Led by Woody")
     assert sum(bool(d.poster) for d in found.values()) > 1400
     with_details = ml100k.with_details(found)
@@ -203,6 +270,8 @@ def test_the_real_wide_table(ml100k, store) -> None:
         ("Good, The Bad and The Ugly, The (1966)", "The Good, The Bad and The Ugly (1966)"),
         ("Seven (Se7en) (1995)", "Seven"),
         ("Fast & Furious", "Fast and Furious"),
+        ("Oeil de Vichy, L'", "L'Œil de Vichy"),
+        ("乱", "乱 (1985)"),
     ],
 )
 def test_same_titles(one, other) -> None:
@@ -242,7 +311,10 @@ def test_details_are_taken_by_the_ids_in_the_files(tmp_path: Path, store) -> Non
     deep = "[" + "-" * 90_000 + "1]"
     table.write_text(f"movie_id,overview,keywords\n00007,Seven.,\n7,Not this one.,\n00008,Eight.,{deep}\n")
     report = import_csv(data, table, store)
-    assert (report.taken, report.unknown, len(report.unreadable)) == (1, ["7"], 1)
+    assert report.taken == 1 and [(n.movie, n.kind) for n in report.left_out] == [
+        ("7", "unknown"),
+        ("Item 00008", "unreadable"),
+    ]
     assert load_details(data, store)[data.find_item("00007")].overview == "Seven."
     assert (
         export_csv(data, tmp_path / "out.csv", store) == 1 and "00007,Item 00007" in (tmp_path / "out.csv").read_text()

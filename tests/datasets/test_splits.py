@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from tests.conftest import link, write_tiny
 
 
 def test_last10_is_each_users_newest(ml100k, last10):
-    assert len(last10.test) == 9430 and len(last10.train) == 90_570
+    assert (len(last10.test), len(last10.known), len(last10.train)) == (9430 - 38, 38, 90_570)
     for user in (1, 405, 943):
         everything = ml100k.ratings.of_user(user)
         assert last10.test.of_user(user).item.tolist() == everything.item.tolist()[-10:]
@@ -28,7 +29,20 @@ def test_last10_is_each_users_newest(ml100k, last10):
 def test_u1_is_grouplens_own(grouplens: Path, ml100k):
     assert splits.names(ml100k)[:6] == ["last-10", "u1", "u2", "u3", "u4", "u5"]
     u1 = splits.make(ml100k, "u1")
-    assert (len(u1.train), len(u1.test)) == (80_000, 20_000)
+    assert (len(u1.train), len(u1.test), len(u1.known)) == (80_000, 20_000 - 70, 70)
+
+
+@pytest.mark.parametrize("name", ["last-10", "random", "global-time", "cold-5"])
+def test_what_is_known_under_another_id_is_not_tested(ml100k, name: str):
+    """MovieLens 100K has 18 movies under two ids; a rating under one is known under the other."""
+    split = splits.make(ml100k, name)
+    train, test, known, everything = (
+        Counter(zip(t.user.tolist(), ml100k.items.title[t.item], strict=True))
+        for t in (split.train, split.test, split.known, ml100k.ratings)
+    )
+    assert not train.keys() & test.keys() and all(everything[pair] > n for pair, n in known.items())
+    count = len(split.known)
+    assert split.describe_known(ml100k.user_ids).startswith(f"{count} test ratings are left out" if count else "")
 
 
 def test_fixed_splits_need_their_files(recbole: Path, tmp_path: Path):
@@ -178,10 +192,12 @@ def test_no_test_rating_reaches_evidence_or_calibration(ml100k, name: str, monke
 def test_every_rule_divides_all_ratings(ml100k, name: str):
     """No rating in both parts, none made up; what is left out is only what a cold start does not know."""
     split = splits.make(ml100k, name)
-    keys = [set(zip(p.user.tolist(), p.item.tolist(), strict=True)) for p in (split.train, split.test)]
+    parts = (split.train, split.test, split.known)
+    keys = [set(zip(p.user.tolist(), p.item.tolist(), strict=True)) for p in parts]
     everything = set(zip(ml100k.ratings.user.tolist(), ml100k.ratings.item.tolist(), strict=True))
-    assert not keys[0] & keys[1] and keys[0] | keys[1] <= everything
-    assert name.startswith("cold") or keys[0] | keys[1] == everything
+    together = keys[0] | keys[1] | keys[2]
+    assert len(together) == sum(map(len, keys)) and together <= everything
+    assert name.startswith("cold") or together == everything
     again = splits.make(ml100k, name)
     assert again.train.hash == split.train.hash and again.test.hash == split.test.hash
     assert splits.describe(name) != "Two custom files." and "{n}" not in splits.describe(name)
@@ -189,7 +205,7 @@ def test_every_rule_divides_all_ratings(ml100k, name: str):
 
 def test_rules_by_time_and_chance(ml100k):
     timed = splits.make(ml100k, "global-time")
-    assert timed.train.timestamp.max() <= timed.test.timestamp.min() and len(timed.test) == 20_000
+    assert timed.train.timestamp.max() <= timed.test.timestamp.min() and len(timed.test) == 20_000 - 5
     one, other = splits.make(ml100k, "random"), splits.make(ml100k, "random-7")
     assert one.test.hash != other.test.hash and abs(len(one.test) - 20_000) < 500
 
@@ -237,7 +253,7 @@ def test_a_part_without_a_rating_is_said(ml100k, name: str):
         with pytest.raises(InvalidInputError, match="no rating is left for the training set"):
             splits.make(ml100k, name)
     else:
-        assert len(splits.make(ml100k, name).test) == 1880
+        assert len(splits.make(ml100k, name).test) == 1880 - 8
 
 
 def test_two_files_rate_by_the_ids_in_the_datasets_files(tmp_path: Path) -> None:

@@ -189,6 +189,22 @@ def test_a_slate_offers_a_choice(world) -> None:
         assert info["item_id"] in {-1, *world.item_ids[open_].tolist()}
 
 
+def test_one_movie_under_two_ids_is_met_once(world, ml100k) -> None:
+    """246 and 268 are Chasing Amy: who has met one has met the other."""
+    first, again = (world.row(i) for i in (246, 268))
+    rated = {i: set(world.split.train.user[world.split.train.item == i].tolist()) for i in (246, 268)}
+    e = env(world, patience=float("inf"), slate=2)
+    user = next(u for u in world.users.tolist() if u in rated[246] ^ rated[268])
+    e.reset(options={"user": user})
+    assert e.known()[first] and e.known()[again]
+    fresh = next(u for u in world.users.tolist() if u not in rated[246] | rated[268])
+    e.reset(seed=1, options={"user": fresh})
+    while not e.known()[first]:
+        _, _, _, _, info = e.step(np.array([again, first]))
+        assert info["item_id"] in {-1, 268}, "the second of one movie is no second choice"
+    assert e.known()[again]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

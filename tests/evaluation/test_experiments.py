@@ -301,6 +301,22 @@ def test_a_loop_feeds_itself_what_it_said_and_nothing_known(setting, made) -> No
     assert one.rows["round"].max() == 1
 
 
+@pytest.mark.parametrize("name", ["loop", "order", "shift"])
+def test_rows_and_figures_do_not_depend_on_who_was_first(made, setting, monkeypatch, name) -> None:
+    """Threads end in any order: here, in the opposite one."""
+    from lusifer.evaluation import simulation
+
+    def backwards(work, count, workers, cancelled, store) -> None:
+        for index in reversed(range(count)):
+            work(index)
+
+    monkeypatch.setattr(simulation, "run_threaded", backwards)
+    monkeypatch.setattr(closed_loop, "run_threaded", backwards)
+    again = find(name).run(setting)
+    assert json.dumps(again.to_json()) == json.dumps(made[name].to_json())
+    assert again.rows.equals(made[name].rows)
+
+
 def test_too_few_users_are_said(setting) -> None:
     with pytest.raises(InvalidInputError, match="at least 5"):
         find("shift").run(replace(setting, users=setting.users[:3]))

@@ -66,9 +66,9 @@ def made(ml100k, last10):
 
 
 def test_figures_are_those_of_the_same_rows(made) -> None:
-    _, _, summary, frame = made
+    sample, _, summary, frame = made
     both = frame.dropna(subset=["said_0", "said_1"])
-    assert summary["rows"] == len(both) < summary["asked"] == 150 == len(frame)
+    assert summary["rows"] == len(both) < summary["asked"] == len(sample.test) == len(frame)
     for at, name in enumerate(("plain", "shifted")):
         want = scores(both[f"said_{at}"], both["rating"])
         got = summary["candidates"][name]
@@ -79,7 +79,7 @@ def test_figures_are_those_of_the_same_rows(made) -> None:
     assert shifted["bias"]["delta"] == pytest.approx(0.5, abs=1e-6)
     assert shifted["bias"]["delta_low"] == pytest.approx(0.5, abs=1e-6)
     assert shifted["pearson"]["delta"] == pytest.approx(0, abs=1e-6)
-    assert shifted["missing"]["value"] == pytest.approx(1 - len(both) / 150)
+    assert shifted["missing"]["value"] == pytest.approx(1 - len(both) / len(sample.test))
     assert shifted["forecast"]["delta"] == pytest.approx(
         shifted["forecast"]["value"] - summary["candidates"]["plain"]["forecast"]["value"]
     )
@@ -171,7 +171,7 @@ def test_forecasts_are_compared_on_the_same_ratings(ml100k, last10) -> None:
 
         def update(self, context):
             if context.user.id % 2:
-                raise ModelError("no", kind="server")
+                raise ModelError("no", kind="invalid")
             return super().update(context)
 
     sample = prompt_trials.draw_sample(ml100k, last10, 8, 3)

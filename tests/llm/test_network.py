@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -70,24 +69,35 @@ def test_an_answer_without_end_is_left(status, monkeypatch) -> None:
         assert server.broken.wait(30)
 
 
-@pytest.mark.parametrize("way", ["silent", "trickle", "stream"])
+@pytest.mark.parametrize("way", ["silent", "trickle", "stream", "headers", "flood", "late"])
+@pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.timeout(60)
-def test_a_cancel_ends_a_call(way, monkeypatch) -> None:
-    monkeypatch.setattr(transport, "GRACE_SECONDS", 0.3)
+def test_a_cancel_ends_a_call(way, streamed, monkeypatch) -> None:
+    """Whatever the server does, and also where its answer would come later: nobody waits for it."""
+    monkeypatch.setattr(transport, "GRACE_SECONDS", 0.1)
     stopped, released = threading.Event(), threading.Event()
 
     def script(body: dict[str, Any], n: int) -> Reply:
         stopped.set()
-        if way == "silent":
+        if way in {"silent", "late"}:
             released.wait(50)
             return Reply(chat("x"))
+        if way == "headers":
+            return Reply(iter(lambda: released.wait(50) and b"", b""))
+        if way == "flood":
+            return Reply(trickle(b"{", b" " * 1000, 0.001))
         kind = "text/event-stream" if way == "stream" else "application/json"
         return Reply(trickle(b"data: {}\n\n" if way == "stream" else b"{", b"\n", 0.01), kind=kind)
 
     with ScriptedServer(script) as server:
         llm = OpenAICompatible(Endpoint("mine", server.url, KEY, timeout=50), "m", stopped.is_set)
-        with pytest.raises(CancelledError):
-            llm.complete(ASK)
+        options: dict[str, Any] = {"on_text": lambda text: None} if streamed else {}
+        with pytest.raises(CancelledError) as ended:
+            llm.complete(ASK, **options)
+        assert ended.value.may_be_paid and not released.is_set()
+        with pytest.raises(CancelledError) as ended:
+            llm.complete(ASK, **options)
+        assert not ended.value.may_be_paid and len(server.requests) == 1, "after it no call is made"
         released.set()
 
 
@@ -96,7 +106,6 @@ def test_an_answer_that_is_on_its_way_when_somebody_cancels_is_kept() -> None:
 
     def script(body: dict[str, Any], n: int) -> Reply:
         stopped.set()
-        time.sleep(0.5)
         return Reply(chat("paid for"))
 
     with ScriptedServer(script) as server:

@@ -142,7 +142,9 @@ def test_waiting_for_a_turn_can_be_cancelled() -> None:
     with pytest.raises(CancelledError):
         limiter.enter(1, lambda: True)
     limiter.leave("ok")
-    limiter.enter(1, lambda: True)
+    with pytest.raises(CancelledError):
+        limiter.enter(1, lambda: True)
+    limiter.enter(1, lambda: False)
 
 
 def test_one_gate_an_endpoint() -> None:

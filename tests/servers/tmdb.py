@@ -20,8 +20,12 @@ MOVIES: dict[int, dict[str, Any]] = {
     },
     11: {"title": "Star Wars", "original_title": "Star Wars", "release_date": "1977-05-25"},
     5: {"title": "Four Rooms", "original_title": "Four Rooms", "release_date": "1995-12-09"},
+    13: {"title": "Léon: Der Profi", "original_title": "Léon", "release_date": "1994-09-14"},
+    607: {"title": "Men in Black", "original_title": "Men in Black", "release_date": "1997-07-02"},
     12: {"title": "Finding Something Else", "original_title": "x", "release_date": "2003-01-01"},
 }
+
+ALTERNATIVES = {13: ("The Professional", "Leon")}
 
 
 class TMDBServer(OpenAIServer):
@@ -67,10 +71,14 @@ class TMDBServer(OpenAIServer):
             found = [
                 {"id": i, **m}
                 for i, m in MOVIES.items()
-                if words & set(f"{m['title']} {m['original_title']}".lower().split())
+                if words & set(" ".join((m["title"], m["original_title"], *ALTERNATIVES.get(i, ()))).lower().split())
                 and ("year" not in query or m["release_date"].startswith(query["year"]))
             ]
             return self._send(handler, 200, {"page": 1, "results": found})
+        if parts.path.endswith("/alternative_titles"):
+            number = int(parts.path.split("/")[-2])
+            others = [{"iso_3166_1": "US", "title": title, "type": ""} for title in ALTERNATIVES.get(number, ())]
+            return self._send(handler, 200, {"id": number, "titles": others})
         movie = MOVIES.get(int(parts.path.rsplit("/", 1)[1]))
         if movie is None:
             body = {"success": False, "status_code": 34, "status_message": "Not found."}

@@ -5,15 +5,20 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from lusifer.datasets.columnar_cache import MIN_GENRE_RATINGS
 from lusifer.evaluation import SIMULATOR, evaluate
-from lusifer.simulator import RunContext, StatisticalUserModel, make_evolution_spec, rate_items
+from lusifer.simulator import RunContext, StatisticalUserModel, make_evolution_spec, rate_items, wording
+from lusifer.simulator.aspects import aspects_of
 from lusifer.simulator.diff import diff
-from lusifer.simulator.evolution import evolve
+from lusifer.simulator.evolution import evolve, initial_context, rated_rows
 from lusifer.simulator.suggest import suggest
+from lusifer.simulator.taste import measure_tastes, user_mean
+from lusifer.simulator.types import Rated
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +97,144 @@ def test_sentences_read_like_sentences(everybody) -> None:
             assert 1 <= len(re.findall(r"[.!?](?:\s|$)", step.explanation)) <= 6
 
 
+# ---- what a sentence must not say, by kind -----------------------------------------------------------------
+
+
+def _steps_of(everybody):
+    """Every step, with the user's mean at it."""
+    for user, steps in everybody.items():
+        seen: list[float] = []
+        for step in steps:
+            seen += [r.rating for r in step.batch]
+            yield user, step, float(np.mean(seen))
+
+
+CITED = re.compile(r"(?:(\d)s? for|\((\d)\))")
+
+
+def _cited(text: str) -> list[int]:
+    """The ratings that a statement shows, those after a turn ("though …") left out."""
+    shown = re.split(r", (?:though|even if|but) ", text)[0]
+    return [int(a or b) for a, b in CITED.findall(shown)]
+
+
+def _says_mild_ratings_plainly(user, step, mean) -> list[str]:
+    """A liking that shows 3s, or a dislike that shows 4s, without saying that it is one for this user."""
+    relative = ("their own average", "most others", "than others", "little above others", "little below others")
+    tastes = [b for b in step.profile.bullets if b.strength and not any(words in b.text for words in relative)]
+    return [
+        b.text
+        for b in tastes
+        if (b.strength > 0 and min(_cited(b.text)) < 4) or (b.strength < 0 and max(_cited(b.text)) > 3)
+    ]
+
+
+def _counts_from_the_very_first(user, step, mean) -> list[str]:
+    texts = [b.text for b in step.profile.rating_habits]
+    return [t for t in texts if re.search(r"first \d+ ratings(?! read)", t)]
+
+
+def _names_a_mood_that_tags_contradict(user, step, mean) -> list[str]:
+    moods = {b.aspect: b.text for b in step.profile.mood}
+    light = {"Horror", "Thriller", "Crime", "Drama", "War"}
+    movies = {wording.short(r): set(r.item.genres) for r in step.batch}
+    return [
+        moods[m] for m in moods if m == "mood:light" and any(t in moods[m] and g & light for t, g in movies.items())
+    ]
+
+
+def _likes_and_dislikes_one_thing(user, step, mean) -> list[str]:
+    sides = [(b.aspect, b.strength > 0) for b in step.profile.bullets if b.aspect and b.strength]
+    held, likes = dict(sides), {b.aspect for b in step.profile.likes}
+    bad = [a for a, n in Counter(a for a, _ in sides).items() if n > 1]
+    return bad + [b.text for b in step.profile.dislikes if held[b.aspect] or b.aspect in likes]
+
+
+def _speaks_of_a_profile_that_is_not_there(user, step, mean) -> list[str]:
+    known = ("fit what was known", "contradicts the profile", "No preference changed")
+    return [step.explanation] if step.number == 1 and any(k in step.explanation for k in known) else []
+
+
+def _explains_with_mild_ratings_plainly(user, step, mean) -> list[str]:
+    """A 4 that shows a dislike, or a 3 that shows a liking, without the user's mean beside it."""
+    clauses = re.split(r"(?<=[.!?]) (?=[A-Z\d])", step.explanation)
+    down = [c for c in clauses if re.search(r"showed a dislike|lowered the opinion", c)]
+    up = [c for c in clauses if re.search(r"showed a liking|liking for .* showed", c)]
+    bad = [c for c in down if max(_cited(c), default=1) > 3] + [c for c in up if min(_cited(c), default=5) < 4]
+    return [c for c in bad if "this user averages" not in c]
+
+
+def _repeats_a_movie(user, step, mean) -> list[str]:
+    """ "5s for Chasing Amy and Chasing Amy", "the Money Talks films": one movie under two ids."""
+    twice = ("Chasing Amy", "Money Talks", "Fly Away Home", "Body Snatchers", "Ulee's Gold")
+    texts = [b.text for b in step.profile.bullets]
+    return [t for t in texts for title in twice if t.count(title) > 1 or f"the {title} films" in t]
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        _says_mild_ratings_plainly,
+        _counts_from_the_very_first,
+        _names_a_mood_that_tags_contradict,
+        _likes_and_dislikes_one_thing,
+        _speaks_of_a_profile_that_is_not_there,
+        _explains_with_mild_ratings_plainly,
+        _repeats_a_movie,
+    ],
+)
+def test_no_sentence_is_of_a_wrong_kind(everybody, find) -> None:
+    found = [(user, step.number, text) for user, step, mean in _steps_of(everybody) for text in find(user, step, mean)]
+    assert not found, (len(found), found[:3])
+
+
+def test_reasons_say_what_the_profile_says(ml100k, last10, everybody) -> None:
+    """A taste that the profile holds is never told on the other side, nor one that it lacks as if it held it."""
+    held_words = re.compile("done well here|pleased this user|earned good|fared badly|left this user cold|earned low")
+    up = re.compile("done well|pleased|earned good|better than|above")
+    checked, model = 0, StatisticalUserModel()
+    for user in list(everybody)[::12]:
+        steps = everybody[user]
+        items = ml100k.items_of(last10.test.of_user(user).item)
+        profile = {b.aspect: b.strength for b in steps[-1].profile.bullets if b.strength}
+        words = {a.words: a.key for i in items for a in aspects_of(i)}
+        spec = make_evolution_spec(ml100k, last10, user, model)
+        for made in rate_items(ml100k, last10, model, spec, steps, items, None):
+            for clause in re.split(r", though |; |, but ", made.reason):
+                lead = re.match(r"(.*?) (?:has|have) (.*)", clause)
+                if lead is None or lead[1][0].lower() + lead[1][1:] not in words:
+                    continue
+                key = words[lead[1][0].lower() + lead[1][1:]]
+                checked += 1
+                assert bool(held_words.search(lead[2])) <= (key in profile), (user, made.reason)
+                if key in profile:
+                    assert bool(up.search(lead[2])) == (profile[key] > 0), (user, made.reason)
+    assert checked > 300
+
+
+def test_the_favourite_genre_is_the_first_of_the_chart(ml100k) -> None:
+    for user in ml100k.user_ids[::9].tolist():
+        rated = rated_rows(ml100k, ml100k.ratings.of_user(user))
+        tastes = measure_tastes(rated, user_mean(rated, 3.5))
+        genres = {k[6:]: e.effect for k, e in tastes.items() if k.startswith("genre:") and e.count >= MIN_GENRE_RATINGS}
+        best = max(sorted(genres), key=genres.__getitem__)
+        assert ml100k.user_stats.at[user, "favourite_genre"] == (best if genres[best] > 0 else "")
+
+
+def test_what_was_rated_under_another_id_is_known(ml100k, last10) -> None:
+    """246 and 268 are Chasing Amy."""
+    rows = last10.train
+    user = next(int(u) for u in rows.user[rows.item == 246] if 268 not in rows.of_user(int(u)).item)
+    known = Rated(ml100k.item(246), 2.0, 1)
+    context = replace(initial_context(ml100k, last10, user), seen=(known,))
+    [again] = StatisticalUserModel().rate(context, ml100k.items_of([268]))
+    assert again.expected == 2.0 and again.reason == "Rated before under another id: 2."
+
+
 def test_error_of_the_expected_value(ml100k, last10) -> None:
     """Better than the user mean (1.17), as the issue asks; no community evidence is used."""
     found = evaluate(RunContext(ml100k, last10), [SIMULATOR, "user-mean"], model=StatisticalUserModel())
-    assert found.rows == 9430
+    assert found.rows == 9392
     made = found.scores()
     assert made[SIMULATOR]["rmse"] <= 1.13 < made["user-mean"]["rmse"]
     assert made[SIMULATOR]["pearson"] > 0.25

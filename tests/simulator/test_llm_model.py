@@ -254,3 +254,14 @@ def test_specs(store) -> None:
     with pytest.raises(InvalidInputError, match="need the database"):
         UserModelConfig("openai:x").build(None)
     assert UserModelConfig("ollama:gemma3:4b").build(store).spec == "ollama:gemma3:4b"
+
+
+def test_one_movie_under_two_ids_is_asked_about_once(ml100k, last10, model, store, openai_server) -> None:
+    """246 and 268 are Chasing Amy: one line of the question, and its answer for both."""
+    items = ml100k.items_of([246, 50, 268])
+    made = model.rate(context_after(ml100k, last10, 405, []), items)
+    [request] = openai_server.requests
+    assert "\n".join(m["content"] for m in request["messages"]).count("Chasing Amy") == 1
+    assert [m.item_id for m in made] == [246, 50, 268]
+    assert (made[0].expected, made[0].reason) == (made[2].expected, made[2].reason)
+    assert len(model.rate_questions(context_after(ml100k, last10, 405, []), items)) == 1

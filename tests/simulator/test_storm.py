@@ -190,7 +190,7 @@ def test_killed_at_any_moment_it_goes_on_without_repeating(data_dir, openai_serv
     done = subprocess.run(_command(openai_server), cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert result["rows"] == 240
+    assert result["rows"] == 236, "24 users; four ratings are known under another id"
     db = sqlite3.connect(data_dir / "lusifer.db")
     assert db.execute("pragma integrity_check").fetchone() == ("ok",)
     finished, different = db.execute("select count(*), count(distinct key) from calls where status = 'ok'").fetchone()
@@ -216,7 +216,7 @@ def test_two_processes_use_one_database(data_dir, openai_server) -> None:
     for child in children:
         out, err = child.communicate(timeout=120)
         assert child.returncode == 0, err
-        assert json.loads(out)["rows"] == 240
+        assert json.loads(out)["rows"] == 236
 
 
 def test_a_budget_ends_the_work_and_what_is_done_is_kept(data_dir, openai_server) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from lusifer.errors import InvalidInputError
 from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec, rate_items
-from lusifer.simulator.edited import TASTE, profile_of, rate_edited
+from lusifer.simulator.edited import TASTE, edit_effects, profile_of, rate_edited
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.types import SECTIONS, Bullet
 from lusifer.simulator.whatif import WithUsers, alter_history, compare_evolutions, with_local_user
@@ -107,6 +107,53 @@ def test_an_edited_profile_moves_the_ratings_it_speaks_of(ml100k, last10) -> Non
     )
     assert a[0].expected != b[0].expected
     assert rate_edited(ml100k, MODEL, context, real, items) == plain
+
+
+@pytest.mark.parametrize(
+    ("section", "text", "says"),
+    [
+        ("likes", "Loves horror films.", "moves 2 of 3 movies, by +0."),
+        ("dislikes", "Is bored by horror films and comedies.", "moves 3 of 3 movies, by -0."),
+        ("likes", "Loves westerns.", "moves nothing, since none of these movies has what it names."),
+        ("likes", "Loves films by Nobody Whatever.", "moves nothing, since it names no genre"),
+        ("rating_habits", "Gives a 5 to everything.", "moves nothing, since the built-in takes the level from"),
+    ],
+)
+def test_every_edit_says_what_it_moves_or_why_nothing(ml100k, last10, section, text, says) -> None:
+    context = context_after(ml100k, last10, 13, _steps(ml100k, last10, 13))
+    texts = {s: [b.text for b in context.profile.section(s)] for s in SECTIONS}
+    by_genres = {ml100k.item(int(i)).genres: int(i) for i in ml100k.items.index[::-1]}
+    items = ml100k.items_of([by_genres["Horror",], by_genres["Horror", "Sci-Fi"], by_genres["Comedy",]])
+    edited = profile_of(context.profile, {**texts, section: [*texts[section], text]})
+    [effect] = edit_effects(ml100k, context, edited, items, MODEL.rate(context, items))
+    assert says in effect.describe(len(items)), effect
+    rated = rate_edited(ml100k, MODEL, context, edited, items)
+    moved = {r.item_id for r, old in zip(rated, MODEL.rate(context, items), strict=True) if r.expected != old.expected}
+    assert moved == set(effect.stars)
+
+
+def test_every_removed_or_moved_statement_says_what_it_moves_or_why_nothing(ml100k, last10) -> None:
+    popular = ml100k.items_of(ml100k.item_stats["ratings"].nlargest(100).index.tolist())
+    counts = [0, 0]
+    for user in (13, 65, 405, 868):
+        context = context_after(ml100k, last10, user, _steps(ml100k, last10, user))
+        plain = MODEL.rate(context, popular)
+        texts = {s: [b.text for b in context.profile.section(s)] for s in SECTIONS}
+        for section in SECTIONS:
+            for text in texts[section]:
+                edited = profile_of(context.profile, {**texts, section: [t for t in texts[section] if t != text]})
+                [effect] = edit_effects(ml100k, context, edited, popular, plain)
+                assert bool(effect.stars) != ("moves nothing, since " in effect.describe(100)), effect
+                if not effect.stars:
+                    assert effect.reason
+                side = {"likes": -1, "dislikes": 1}.get(section)
+                assert side is None or all(stars * side > 0 for stars in effect.stars.values()), effect
+                counts[bool(effect.stars)] += 1
+        if texts["dislikes"]:
+            other = {**texts, "dislikes": texts["dislikes"][1:], "likes": [*texts["likes"], texts["dislikes"][0]]}
+            moved = edit_effects(ml100k, context, profile_of(context.profile, other), popular, plain)
+            assert any(e.added and min(e.stars.values()) > 0 for e in moved), "moved to the likes"
+    assert counts[1] > counts[0] / 2, counts
 
 
 def test_a_language_model_reads_the_edited_words(ml100k, last10) -> None:

@@ -22,7 +22,7 @@ def _discover() -> dict[str, ExperimentSpec]:
     modules = [import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__) if m.name != "recording"]
     specs = [m.SPEC for m in modules if hasattr(m, "SPEC")]
     specs += [entry.load() for entry in entry_points(group="lusifer.experiments")]
-    return {s.name: s for s in sorted(specs, key=lambda s: s.position)}
+    return {s.name: s for s in sorted(specs, key=lambda s: (s.position, s.name))}
 
 
 EXPERIMENTS = _discover()

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from lusifer.datasets import Item
-from lusifer.errors import InvalidInputError, ModelError
+from lusifer.errors import InvalidInputError, ModelError, UnfinishedError
 from lusifer.evaluation.bootstrap import Bootstrap, Figure
 from lusifer.evaluation.experiments.arms import Arm, estimate_cost
 from lusifer.evaluation.experiments.result import Panel, Point, Result, describe_significance, format_figure
 from lusifer.evaluation.experiments.setup import ExperimentSetup, require_users
 from lusifer.evaluation.experiments.spec import ExperimentSpec, Option
-from lusifer.evaluation.simulation import run_threaded
+from lusifer.evaluation.simulation import GO_ON, run_threaded
 from lusifer.simulator import evolve, make_evolution_spec, run_evolution
 from lusifer.simulator.diff import profile_similarity
 from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_update
@@ -56,7 +56,8 @@ def draw_unrated_items(setup: ExperimentSetup, user: int) -> list[tuple[Item, ..
     train = setup.ctx.split.train
     ids, counts = np.unique(train.item, return_counts=True)
     rated = np.concatenate([train.of_user(user).item, setup.ctx.split.test.of_user(user).item])
-    unrated = ~np.isin(ids, rated)
+    unrated = ~np.isin(ids, setup.ctx.dataset.all_ids(rated))
+    unrated &= ids == setup.ctx.dataset.first_ids(ids)
     ids, chances = ids[unrated], counts[unrated] / counts[unrated].sum()
     count = min(SHOWN * _rounds(setup), len(ids))
     drawn = np.random.default_rng((setup.ctx.seed, 41, user)).choice(ids, count, replace=False, p=chances)
@@ -93,6 +94,7 @@ def run(setup: ExperimentSetup) -> Result:
     rows: list[dict[str, object]] = []
     profiles: list[tuple[str, int, int, float]] = []
     failed_users: list[int] = []
+    unanswered: list[str] = []
     lock, done = threading.Lock(), [0]
     total = len(users) * len(names)
 
@@ -105,6 +107,8 @@ def run(setup: ExperimentSetup) -> Result:
                 raise
             with lock:
                 failed_users.append(user)
+                if isinstance(error, ModelError) and error.is_transient:
+                    unanswered.append(str(error))
             user_rows, similarities = [], []
         with lock:
             rows.extend(user_rows)
@@ -114,10 +118,15 @@ def run(setup: ExperimentSetup) -> Result:
 
     setup.ctx.on_progress(0, total, names[0])
     run_threaded(run_user, total, setup.ctx.workers, setup.ctx.cancelled, setup.ctx.store)
+    if unanswered:
+        raise UnfinishedError(
+            f"{len(unanswered):,} of {total:,} loops were not answered. The first cause: {unanswered[0]}", GO_ON
+        )
     if not rows:
         raise InvalidInputError("No user's loop finished: the model failed for all.", "See the LLM calls page.")
     frame = pd.DataFrame(rows).sort_values(["way", "user_id", "round", "kind"], kind="stable")
-    similarities = pd.DataFrame(profiles, columns=["way", "user_id", "round", "likeness"])
+    # In the same order every time, whoever was first: sums of fractions depend on it as well.
+    similarities = pd.DataFrame(sorted(profiles), columns=["way", "user_id", "round", "likeness"])
     return _result(setup, frame.reset_index(drop=True), similarities, names, failed_users)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lusifer.datasets import RatingTable
 from lusifer.datasets.splits import Split
@@ -40,7 +40,7 @@ class ExperimentSetup:
     def sample(self) -> Split:
         """The split with the sample's test ratings alone: named as the whole, what is stored is shared."""
         split = self.ctx.split
-        return Split(split.name, split.train, self.test, split.files)
+        return replace(split, test=self.test)
 
     def bootstrap(self, users: Iterable[int]) -> Bootstrap:
         """Draws of users by the seed, for every figure of the experiment."""

@@ -46,7 +46,7 @@ def update_habits(profile: Profile, context: Context, seen: tuple[Rated, ...]) -
         spread = float(ratings.std()) / width
         if spread >= 0.3 and numbers["top"] and numbers["bottom"]:
             habits["habit:range"] = "wide"
-        elif spread <= 0.18 and most * 2 >= len(ratings):
+        elif spread <= 0.18 and most >= 0.6 * len(ratings):
             habits["habit:range"] = "narrow"
     if len(context.seen) >= 5 and len(batch) >= 3:
         before = float(np.mean([r.rating for r in context.seen]))

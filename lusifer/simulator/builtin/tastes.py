@@ -7,7 +7,7 @@ from typing import Any
 
 from lusifer.simulator import wording
 from lusifer.simulator.aspects import Aspect, aspects_of
-from lusifer.simulator.taste import AspectEvidence
+from lusifer.simulator.taste import CLEAR, AspectEvidence
 from lusifer.simulator.types import (
     Bullet,
     Change,
@@ -28,6 +28,11 @@ LIMITS: dict[Section, int] = {
 NOTICEABLE, STRONG, MARGIN = 0.25, 0.6, 0.08
 """Effects (in stars) from which an aspect is said, is said to be strong, and by how much it must
 fall short again before it is unsaid."""
+
+MIN_STRONG = 4
+"""Ratings of an aspect from which a taste for it can be strong: fewer bear no "hardly ever"."""
+MIN_SHOWN = 2
+"""Movies on its side that a taste must show in before it is said: one is an exception or a whim."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,18 @@ def taste_shifts(context: Context, evidence: dict[str, AspectEvidence], mean: fl
         aspect_evidence = evidence[key]
         before = held.get(key, 0)
         after = _strength(aspect_evidence.effect, before)
-        if before == 0 and not _worth_saying(aspect_evidence, evidence, len(context.seen + context.batch)):
-            after = 0
+        if aspect_evidence.count < MIN_STRONG and abs(before) < 2:
+            after = max(-1, min(after, 1))
+        if before == 0 and after:
+            shown = aspect_evidence.on_side(1 if after > 0 else -1, mean)
+            if len(shown) < MIN_SHOWN or not _worth_saying(
+                aspect_evidence, evidence, len(context.seen + context.batch)
+            ):
+                after = 0
         if after == before:
             continue
         up = after > before
-        cited = [r for r in batch if (r.rating > mean) == up and abs(r.rating - mean) >= 0.25]
+        cited = [r for r in batch if (r.rating > mean) == up and abs(r.rating - mean) >= CLEAR]
         if not cited:
             continue
         cited.sort(key=lambda r: -r.rating if up else r.rating)
@@ -95,12 +106,14 @@ def _worth_saying(aspect_evidence: AspectEvidence, evidence: dict[str, AspectEvi
     """
     kind = aspect_evidence.aspect.key.split(":")[0]
     if kind == "series":
-        return len({r.item.id for r in aspect_evidence.rated}) >= 2
+        return len(aspect_evidence.rated) >= 2
     if kind in {"theme", "era", "mood"}:
         if aspect_evidence.count < 3 or (kind == "era" and aspect_evidence.count * 2 > seen):
             return False
-        parts = [abs(evidence[p].effect) for p in aspect_evidence.aspect.parents if p in evidence]
-        return abs(aspect_evidence.effect) > max(parts, default=0.0)
+        parts = [evidence[p].effect for p in aspect_evidence.aspect.parents if p in evidence]
+        if kind == "mood" and any(p * aspect_evidence.effect < 0 and abs(p) >= NOTICEABLE for p in parts):
+            return False  # a taste for a mood beside a distaste for one of its genres
+        return abs(aspect_evidence.effect) > max(map(abs, parts), default=0.0)
     return aspect_evidence.count >= 2
 
 
@@ -132,7 +145,7 @@ def _within_limits(profile: Profile, shifts: list[TasteShift]) -> list[TasteShif
     return allowed
 
 
-def apply_shift(profile: Profile, shift: TasteShift, mean: float, user: int) -> Profile:
+def apply_shift(profile: Profile, shift: TasteShift, mean: float, context: Context) -> Profile:
     """The profile with one bullet put in, rewritten in place, or taken out."""
     sections = {name: list(profile.section(name)) for name in LIMITS}
     bullet = None
@@ -143,7 +156,7 @@ def apply_shift(profile: Profile, shift: TasteShift, mean: float, user: int) -> 
         if abs(shift.after) == 2:
             against = []
         bullet = Bullet(
-            wording.taste(shift.aspect, shift.after, shown, against[-1:], user),
+            wording.taste(shift.aspect, shift.after, shown, against[-1:], context),
             shift.aspect.key,
             shift.after,
         )
@@ -170,9 +183,7 @@ def _examples(shift: TasteShift, mean: float, side: int, profile: Profile) -> li
     The clearest of all seen, those not named in another bullet first among equals, then the newest.
     """
     assert shift.evidence is not None
-    fitting = [r for r in shift.evidence.rated if (r.rating - mean) * side > 0]
-    if not fitting:
-        fitting = list(shift.evidence.rated)
+    fitting = shift.evidence.on_side(side, mean) or list(shift.evidence.rated)
     other_bullets = " ".join(b.text for b in profile.bullets if b.aspect != shift.aspect.key)
     order = sorted(
         enumerate(fitting),

@@ -105,14 +105,17 @@ class Forecasts(Answers):
 
     @classmethod
     def of(cls, evolutions: Mapping[int, Sequence[Step]]) -> Forecasts:
-        """The forecasts of evolutions, by user id."""
+        """The forecasts of evolutions, by user id; none of what was rated before under another id."""
         rows: list[tuple[int, int, float, int, int, float]] = []
         newest: list[Newest] = []
         for user, steps in evolutions.items():
             seen: list[Rated] = []
             for step in steps:
                 newest.append(newest_ratings(seen))
+                known = {r.item.identity for r in seen}
                 for guess, truth in zip(step.forecast, step.batch, strict=False):
+                    if truth.item.identity in known:
+                        continue
                     expected = np.nan if guess.expected is None else guess.expected
                     rows.append((user, truth.item.id, expected, len(seen), len(newest) - 1, truth.rating))
                 seen.extend(step.batch)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
 import json
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import streamlit as st
 
+from lusifer.errors import InvalidInputError
 from lusifer.safe_text import to_safe_csv
+from lusifer.store import Store
 
 ICON = ":material/download:"
 
@@ -28,6 +34,44 @@ def show_json_button(label: str, content: Any, name: str, **button: Any) -> None
     """Something as a JSON file."""
     text = json.dumps(content, ensure_ascii=False, indent=1)
     st.download_button(label, text, name, "application/json", icon=ICON, **button)
+
+
+PACKED_ROWS = 20_000
+"""From so many rows on, a table of the database is packed as CSV: whole prompts are in it."""
+_ARROW_TYPES = {"INTEGER": pa.int64(), "REAL": pa.float64(), "FLOAT": pa.float64(), "BLOB": pa.binary()}
+
+
+def export_table(store: Store, name: str, form: str) -> bytes:
+    """The file of a whole table of the database, read and written block by block.
+
+    Args:
+        store: the database.
+        name: of the table.
+        form: ``csv`` (packed with gzip where it is large) or ``parquet``.
+
+    Raises:
+        StoreError: the table can't be read.
+        InvalidInputError: a cell is not of its column's type, which a Parquet file can't hold.
+    """
+    columns, buffer = store.list_columns(name), io.BytesIO()
+    if form == "parquet":
+        schema = pa.schema([(c, _ARROW_TYPES.get(kind, pa.string())) for c, kind in columns.items()])
+        with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
+            for block in store.read_blocks(name):
+                try:
+                    writer.write_batch(pa.record_batch([*zip(*block, strict=True)], schema=schema))
+                except (pa.ArrowException, TypeError, OverflowError) as error:
+                    raise InvalidInputError(
+                        f"The table {name} has a cell of another type than its column's ({error}).", "Export it as CSV."
+                    ) from None
+        return buffer.getvalue()
+    packed = store.count_rows(name) >= PACKED_ROWS
+    with gzip.open(buffer, "wb", compresslevel=1) if packed else contextlib.nullcontext(buffer) as out:
+        header = to_safe_csv(pd.DataFrame(columns=list(columns)))
+        out.write(header.encode())
+        for block in store.read_blocks(name):
+            out.write(to_safe_csv(pd.DataFrame(block, columns=list(columns), dtype=object))[len(header) :].encode())
+    return buffer.getvalue()
 
 
 def to_parquet_bytes(frame: pd.DataFrame) -> bytes:

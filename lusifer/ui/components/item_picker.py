@@ -51,7 +51,7 @@ def search_items(
 ) -> list[int]:
     """Ids of the movies that fit, most rated first, at most ``most``."""
     frame = item_catalog(ctx.dataset)
-    mask = np.ones(len(frame), dtype=bool)
+    mask = ~frame.index.isin(list(ctx.dataset.duplicate_items))
     for word in text.lower().split():
         mask &= frame["search"].str.contains(word, regex=False).to_numpy()
     if genres:
@@ -79,7 +79,7 @@ def held_out_items(ctx: PageContext, user: int) -> list[int]:
 
 def popular_unrated_items(ctx: PageContext, user: int, count: int = 10) -> list[int]:
     """The most rated movies that the user has not rated at all."""
-    seen = set(ctx.dataset.ratings.of_user(user).item.tolist())
+    seen = set(ctx.dataset.all_ids(ctx.dataset.ratings.of_user(user).item).tolist()) | set(ctx.dataset.duplicate_items)
     rated = item_popularity(ctx.split)
     return [int(i) for i in rated.index if int(i) not in seen][:count]
 

@@ -41,7 +41,7 @@ def show_progress(key: str, show_parts: Callable[[Mapping[str, Mapping[str, floa
     if job.run:
         _show_usage(job.run)
     if job.cancelled():
-        st.caption("Stopping after the current call …")
+        st.caption("Stopping …")
     elif st.button("Cancel", icon=":material/stop_circle:", key=f"cancel-{key}"):
         job.cancel()
     if show_parts is not None:

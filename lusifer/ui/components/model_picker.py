@@ -29,7 +29,8 @@ from lusifer.ui.state import PageContext
 
 def pick_model(data: Dataset, split: Split) -> str:
     """The model to simulate with; a fresh start is on a recording, where there is one of these data."""
-    recordings = [r for r in list_recordings() if r.fits(data.hash, split.id)]
+    fitting = [r for r in list_recordings() if r.fits(data.hash, split.id)]
+    recordings = sorted(fitting, key=lambda r: r.header.collected)  # a fresh start is on the oldest
     free = _order_free_models(recordings)
     offered = list(dict.fromkeys([*free, *session_keys.LISTED_MODELS.get()]))
     model = _settle_model(offered)

@@ -35,6 +35,8 @@ def show_movie_details(dataset: Dataset) -> None:
         st.markdown(f"**{have:,} of {all_:,} movies** have an overview, people or a poster.")
         if job is not None and job.state in {"failed", "cancelled"}:
             st.warning(escape_markdown(job.error))
+        if job is not None and job.state == "done" and job.result is not None:
+            _list_left_out(job.result.left_out)
         if have < all_:
             st.caption(
                 "They let prompts describe what a movie is about and who made it, let preferences refer to "
@@ -66,14 +68,17 @@ def _show_import_and_export(dataset: Dataset, database: Store) -> None:
             path = Path(folder) / "table.csv"
             try:
                 path.write_bytes(read_upload(file, MAX_IMPORT_BYTES))
-                report = import_csv(dataset, path, database).text
+                report = import_csv(dataset, path, database)
+                lines = [report.text, *report.lines]
             except LusiferError as error:
-                report = f"{error}".replace(str(path), file.name)
-        session_keys.DETAILS_MESSAGE.set(report)
+                lines = [f"{error}".replace(str(path), file.name)]
+        session_keys.DETAILS_MESSAGE.set("\n".join(lines))
         session_keys.DETAILS_FILE.set(file.file_id)
         st.rerun()
     if file is not None and session_keys.DETAILS_MESSAGE.get():
-        st.info(escape_markdown(session_keys.DETAILS_MESSAGE.get()))
+        message, *lines = session_keys.DETAILS_MESSAGE.get().split("\n")
+        st.info(escape_markdown(message))
+        _list_left_out(lines)
     if dataset.details:
         st.download_button(
             "Export as CSV",
@@ -82,6 +87,13 @@ def _show_import_and_export(dataset: Dataset, database: Store) -> None:
             "text/csv",
             icon=":material/upload:",
         )
+
+
+def _list_left_out(lines: list[str]) -> None:
+    """Rows and movies that were not taken, each with its reason."""
+    if lines:
+        with st.expander(f"{len(lines):,} rows to look at"):
+            st.markdown("\n".join(f"- {escape_markdown(line)}" for line in lines))
 
 
 def _export_details(dataset: Dataset, database: Store) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import shlex
@@ -21,10 +20,10 @@ from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.recordings import PREFIX
 from lusifer.safe_files import parse_json
-from lusifer.safe_text import to_safe_csv
 from lusifer.simulator.estimate import estimate_questions
 from lusifer.store import FIRST_LOCAL, Store
 from lusifer.ui import session_keys, state
+from lusifer.ui.components import downloads
 from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money
 
@@ -313,19 +312,12 @@ def show_export(store: Store) -> None:
         if name is None:
             return
 
-        def content() -> bytes:
-            table = pd.DataFrame(store.read_table(name))
-            if form == "CSV":
-                return to_safe_csv(table).encode()
-            buffer = io.BytesIO()
-            table.to_parquet(buffer)
-            return buffer.getvalue()
-
         end = str(form).lower()
+        packed = end == "csv" and store.count_rows(name) >= downloads.PACKED_ROWS
         st.download_button(
             f"Download {name}",
-            content,
-            f"{name}.{end}",
+            lambda: downloads.export_table(store, name, end),
+            f"{name}.{end}{'.gz' if packed else ''}",
             icon=":material/download:",
             key="export-go",
         )

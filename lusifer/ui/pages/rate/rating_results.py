@@ -67,11 +67,13 @@ def rating_table(ctx: PageContext, user: int, ratings: Sequence[SimulatedRating]
     true: dict[int, tuple[float, str]] = {}
     for part, table in (("training", ctx.split.train), ("test", ctx.split.test)):
         user_ratings = table.of_user(user)
-        for item, rating in zip(user_ratings.item.tolist(), user_ratings.rating.tolist(), strict=True):
-            true[item] = (rating, part)
+        for items in (data.first_ids(user_ratings.item), user_ratings.item):  # known under another id is known
+            for item, rating in zip(items.tolist(), user_ratings.rating.tolist(), strict=True):
+                true[item] = (rating, part)
     rows = []
     for r in ratings:
-        value, part = true.get(r.item_id, (np.nan, ""))
+        first_id = int(data.first_ids([r.item_id])[0])
+        value, part = true.get(r.item_id) or true.get(first_id, (np.nan, ""))
         expected = np.nan if r.expected is None else r.expected
         rows.append(
             {

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer.datasets import Dataset
+from lusifer.datasets.columnar_cache import MIN_GENRE_RATINGS
 from lusifer.datasets.splits import Split
 from lusifer.simulator.evolution import DEFAULT_HISTORY, rated_rows
 from lusifer.simulator.taste import measure_tastes, user_mean
@@ -111,16 +112,17 @@ def rating_distribution(ctx: PageContext, user: int) -> pd.DataFrame:
 
 
 def genre_taste_table(ctx: PageContext, user: int, limit: int = 12) -> pd.DataFrame:
-    """Genres of the training part against the user's own mean, best first."""
-    rated = rated_rows(ctx.dataset, ctx.split.train.of_user(user))
-    if not rated:
-        return pd.DataFrame(columns=["genre", "difference", "count"])
-    effects = measure_tastes(rated, user_mean(rated, ctx.split.train.mean))
+    """Genres of all ratings against the user's own mean, best first: the best and the worst where there are many.
+
+    ``effect`` is the ``difference`` shrunk for few ratings; the first genre, if above the mean, is the favourite one of
+    `Dataset.user_stats`.
+    """
+    rated = rated_rows(ctx.dataset, ctx.dataset.ratings.of_user(user))
     rows = [
-        (k.removeprefix("genre:"), e.difference, e.count)
-        for k, e in effects.items()
-        if k.startswith("genre:") and e.count >= 2
+        (k.removeprefix("genre:"), e.effect, e.difference, e.count)
+        for k, e in measure_tastes(rated, user_mean(rated, ctx.dataset.ratings.mean)).items()
+        if k.startswith("genre:") and e.count >= MIN_GENRE_RATINGS
     ]
-    frame = pd.DataFrame(rows, columns=["genre", "difference", "count"])
-    frame = frame.sort_values("count", ascending=False).head(limit)
-    return frame.sort_values("difference", ascending=False)
+    frame = pd.DataFrame(rows, columns=["genre", "effect", "difference", "count"])
+    frame = frame.sort_values(["effect", "genre"], ascending=[False, True])
+    return frame if len(frame) <= limit else pd.concat([frame.head(limit // 2), frame.tail(limit // 2)])

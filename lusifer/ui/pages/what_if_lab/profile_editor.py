@@ -12,7 +12,7 @@ import streamlit as st
 from lusifer.datasets import Item
 from lusifer.jobs import Job
 from lusifer.simulator import SimulatedRating, Step, rate_items
-from lusifer.simulator.edited import profile_of, rate_edited
+from lusifer.simulator.edited import edit_effects, profile_of, rate_edited
 from lusifer.simulator.estimate import Estimate, estimate_rating
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.types import SECTIONS, Profile
@@ -20,7 +20,7 @@ from lusifer.ui import session_keys, state
 from lusifer.ui.components import item_picker, profile_view
 from lusifer.ui.components.evolution_runner import load_all_steps
 from lusifer.ui.components.paid_work import run_or_offer
-from lusifer.ui.formatting import with_item_noun
+from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.what_if_lab.rating_shifts import show_rating_shifts
 from lusifer.ui.state import PageContext
 
@@ -101,7 +101,25 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
             return
         ratings = _rate_before_and_after(ctx, user, steps, edited, items)
         if ratings is not None:
+            _show_effects(ctx, user, steps, edited, items, ratings[0])
             show_rating_shifts(ctx, user, items, *ratings, "Edited")
+
+
+def _show_effects(
+    ctx: PageContext,
+    user: int,
+    steps: Sequence[Step],
+    edited: Profile,
+    items: tuple[Item, ...],
+    before: Sequence[SimulatedRating],
+) -> None:
+    """What each edit moves with the built-in, or why it moves nothing; a language model reads the words itself."""
+    if not ctx.builtin:
+        return
+    context = context_after(ctx.dataset, ctx.split, user, steps)
+    effects = edit_effects(ctx.dataset, context, edited, items, before)
+    noun = ctx.dataset.item_nouns.plural
+    st.markdown("\n".join(f"- {escape_markdown(e.describe(len(items), noun))}" for e in effects))
 
 
 def _rate_before_and_after(
