@@ -76,7 +76,7 @@ def describe_facts(summary: Mapping[str, Any], name: str, changes: pd.Series, fi
         worse, better = int((changes >= SAME).sum()), int((changes <= -SAME).sum())
         facts.append(f"better for {better}, worse for {worse}, the same for {len(changes) - better - worse}")
     tokens = summary["candidates"][name]["tokens"]
-    if tokens.get("delta") and tokens["value"] is not None and tokens["value"] != tokens["delta"]:
+    if tokens.get("delta") and tokens["value"] and tokens["value"] != tokens["delta"]:  # recorded answers have none
         share = tokens["delta"] / (tokens["value"] - tokens["delta"])
         facts.append(f"{abs(share):.0%} {'more' if share > 0 else 'fewer'} tokens per user")
     facts.append(f"{summary['users']} {group} user{'s' * (summary['users'] != 1)}, {summary['rows']:,} ratings")

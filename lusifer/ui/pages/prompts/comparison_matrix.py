@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,8 @@ from lusifer.ui.pages.prompts import comparison_tables
 from lusifer.ui.pages.prompts.comparison_headline import SAME, signed
 from lusifer.ui.state import PageContext
 
+TEXT_WIDTH = 90
+"""Characters of a statement that the matrix shows."""
 MAX_DESCRIBED = 100
 """Users whose profiles are compared for the matrix, regressions first; of the others it shows the figures."""
 
@@ -110,7 +113,11 @@ def describe_change(before: Profile, after: Profile) -> Pieces:
     ]
     tail = (("plain", f"; {', '.join(rest)}"),) if rest else ()
     if pairs:
-        return (("old", pairs[0][0]), ("plain", " → "), ("new", pairs[0][1]), *tail)
+        return (("old", _shorten(pairs[0][0])), ("plain", " → "), ("new", _shorten(pairs[0][1])), *tail)
     if lost:
-        return (("plain", "lost: "), ("old", lost[0]), *tail)
-    return (("plain", "new: "), ("new", gained[0]), *tail)
+        return (("plain", "lost: "), ("old", _shorten(lost[0])), *tail)
+    return (("plain", "new: "), ("new", _shorten(gained[0])), *tail)
+
+
+def _shorten(text: str) -> str:
+    return textwrap.shorten(text, TEXT_WIDTH, placeholder=" …")

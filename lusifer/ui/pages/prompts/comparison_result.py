@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from lusifer import settings
 from lusifer.charts import prompt_charts
@@ -25,14 +26,15 @@ from lusifer.ui.pages.prompts.comparison_start import ComparisonRequest, show_st
 from lusifer.ui.state import PageContext
 
 
-def show_result(ctx: PageContext, store: Store, run: dict[str, Any]) -> None:
-    """One recorded comparison: what it found, user by user, all measures, and what to do with the winner."""
+def show_result(ctx: PageContext, store: Store, run: dict[str, Any], headline: DeltaGenerator) -> None:
+    """One recorded comparison: what it found and what to do with the winner (``headline``), users, all measures."""
     summary, candidates = run["summary"], run["params"]["candidates"]
     names = [c["name"] for c in candidates]
     rows = tables.read_table(run["id"])
     errors = prompt_trials.errors_by_user(rows) if rows is not None else None
     best = comparison_headline.best_candidate(summary)
-    _show_headline(ctx, store, run, best, errors)
+    with headline:
+        _show_headline(ctx, store, run, best, errors)
     if rows is None or errors is None:
         st.caption("The individual ratings of this run are not on this machine.")
     else:
@@ -51,7 +53,7 @@ def _show_headline(ctx: PageContext, store: Store, run: dict[str, Any], best: st
     changes = errors[f"rmse_{names.index(best)}"] - errors["rmse_0"] if errors is not None else pd.Series(dtype=float)
     facts = comparison_headline.describe_facts(summary, best, changes, len(_list_checks(ctx, store)), group)
     with st.container(border=True):
-        st.subheader(f"{comparison_headline.TONES[tone]} {escape_markdown(sentence)}", anchor=False)
+        st.header(f"{comparison_headline.TONES[tone]} {escape_markdown(sentence)}", anchor=False)
         st.caption(
             escape_markdown(facts),
             help=f"In brackets the 95 % confidence interval over users. Seed {run['seed']}, split "
@@ -109,7 +111,8 @@ def _show_winner(
     if not by_name:
         return
     active = store.list_prompt_labels().get(versions.ACTIVE)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    with row:
         offered = list(by_name)
         name = st.selectbox(
             "Version",
@@ -142,7 +145,7 @@ def _show_winner(
     if settings.is_public():
         return
     checks = _list_checks(ctx, store)
-    with st.popover(f"Final check ({len(checks)} so far)", icon=":material/verified:"):
+    with row, st.popover(f"Final check ({len(checks)} so far)", icon=":material/verified:"):
         st.markdown(
             "Held-out users are for a final check, not for tuning: every check is counted and dated. A version that "
             "was changed after a check is no longer untested on them."

@@ -31,6 +31,7 @@ def show_comparison(ctx: PageContext, store: Store) -> None:
     first = labelled + ([] if ctx.builtin else [ctx.prompts]) + newest
     runs = _list_runs(ctx, store)
     busy = state.get_jobs().get(ctx.job_key("trial:False")) is not None
+    headline = st.container()
     # What was found stands first; without a result, or while one is made, what makes it.
     with st.expander("New comparison", icon=":material/compare:", expanded=not runs or busy):
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -88,7 +89,7 @@ def show_comparison(ctx: PageContext, store: Store) -> None:
         session_keys.new_result("trial"),
         suffix=lambda r: " · held-out" * (r in held_out_runs),
     )
-    comparison_result.show_result(ctx, store, run)
+    comparison_result.show_result(ctx, store, run, headline)
 
 
 def _list_runs(ctx: PageContext, store: Store) -> list[dict[str, Any]]:

@@ -49,6 +49,7 @@ def show_versions(store: Store) -> None:
         column_config={
             "Version": st.column_config.TextColumn(width="small", pinned=True),
             "Created": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Labels": st.column_config.TextColumn(width="medium"),
             "Note": st.column_config.TextColumn(width="large"),
         },
     )
