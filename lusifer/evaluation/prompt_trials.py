@@ -245,7 +245,7 @@ def errors_by_user(frame: pd.DataFrame) -> pd.DataFrame:
     Returns:
         user_id, rows (ratings compared), and for candidate number k ``rmse_k``; users in order of their ids.
     """
-    count = sum(column.startswith("said_") for column in frame)
+    count = sum(str(column).startswith("said_") for column in frame)
     compared = frame.dropna(subset=[f"said_{k}" for k in range(count)])
     squared = pd.DataFrame({f"rmse_{k}": (compared[f"said_{k}"] - compared["rating"]) ** 2 for k in range(count)})
     grouped = squared.groupby(compared["user_id"])

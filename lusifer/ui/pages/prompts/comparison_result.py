@@ -111,8 +111,8 @@ def _show_winner(
     if not by_name:
         return
     active = store.list_prompt_labels().get(versions.ACTIVE)
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    with row:
+    actions = st.container(horizontal=True, vertical_alignment="bottom")
+    with actions:
         offered = list(by_name)
         name = st.selectbox(
             "Version",
@@ -145,7 +145,7 @@ def _show_winner(
     if settings.is_public():
         return
     checks = _list_checks(ctx, store)
-    with row, st.popover(f"Final check ({len(checks)} so far)", icon=":material/verified:"):
+    with actions, st.popover(f"Final check ({len(checks)} so far)", icon=":material/verified:"):
         st.markdown(
             "Held-out users are for a final check, not for tuning: every check is counted and dated. A version that "
             "was changed after a check is no longer untested on them."
