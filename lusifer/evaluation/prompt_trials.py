@@ -236,21 +236,22 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
     }
 
 
-def change_by_user(frame: pd.DataFrame, index: int, base: int = 0) -> pd.DataFrame:
-    """Users by how much their RMSE rose against the base, worst first: user_id, rows, before, after, change."""
-    both = frame.dropna(subset=[f"said_{index}", f"said_{base}"])
-    squared = pd.DataFrame(
-        {
-            "user_id": both["user_id"],
-            "before": (both[f"said_{base}"] - both["rating"]) ** 2,
-            "after": (both[f"said_{index}"] - both["rating"]) ** 2,
-        }
-    )
-    grouped = squared.groupby("user_id")
-    result = grouped[["before", "after"]].mean() ** 0.5
-    result.insert(0, "rows", grouped.size())
-    result["change"] = result["after"] - result["before"]
-    return result.sort_values("change", ascending=False, kind="stable").reset_index()
+def errors_by_user(frame: pd.DataFrame) -> pd.DataFrame:
+    """RMSE of every candidate for every user, over the ratings for which all gave a number.
+
+    Args:
+        frame: from `table`.
+
+    Returns:
+        user_id, rows (ratings compared), and for candidate number k ``rmse_k``; users in order of their ids.
+    """
+    count = sum(str(column).startswith("said_") for column in frame)
+    compared = frame.dropna(subset=[f"said_{k}" for k in range(count)])
+    squared = pd.DataFrame({f"rmse_{k}": (compared[f"said_{k}"] - compared["rating"]) ** 2 for k in range(count)})
+    grouped = squared.groupby(compared["user_id"])
+    errors = grouped.mean() ** 0.5
+    errors.insert(0, "rows", grouped.size())
+    return errors.reset_index()
 
 
 def pareto_front(rows: Mapping[str, Mapping[str, Any]], quality: str = "rmse", cost: str = "price") -> set[str]:

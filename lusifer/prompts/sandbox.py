@@ -9,6 +9,7 @@ filters, tests and methods that can't are let in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from types import BuiltinMethodType, TracebackType
@@ -20,7 +21,7 @@ from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from lusifer.prompts import template_limits
+from lusifer.prompts import syntax, template_limits
 from lusifer.prompts.template_allowlist import DATA, FILTERS, LOOP, METHODS, PLAIN, REFUSED, TESTS
 from lusifer.prompts.template_limits import (
     MAX_CHARACTERS,
@@ -98,10 +99,18 @@ class _Environment(ImmutableSandboxedEnvironment):
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         if len(source) > MAX_SOURCE:
             raise TemplateSyntaxError(f"a template has at most {MAX_SOURCE:,} characters", 1)
+        parser = syntax.LocatingParser(self, source, name, filename)
         try:
-            tree = super()._parse(source, name, filename)
+            tree = parser.parse()
+        except TemplateSyntaxError as error:
+            unclosed = syntax.unclosed_tag(source, error.lineno)
+            if unclosed is None:
+                raise
+            raise TemplateSyntaxError(
+                f"the {unclosed.opening} is not closed with {unclosed.closing}", unclosed.line
+            ) from None
         except RecursionError:
-            raise TemplateSyntaxError("it is nested too deeply", 1) from None
+            raise TemplateSyntaxError("it is nested too deeply", parser.stream.current.lineno) from None
         for count, node in enumerate(tree.find_all(nodes.Node)):
             if count > MAX_NODES:
                 raise TemplateSyntaxError("there is too much in it", node.lineno)
@@ -177,6 +186,11 @@ def _environment() -> _Environment:
     return env
 
 
+def filter_names() -> list[str]:
+    """The filters that a template may use, in alphabetical order."""
+    return sorted(_environment().filters)
+
+
 @lru_cache(maxsize=512)
 def compile_template(text: str) -> Template:
     """A template ready to be filled in.
@@ -193,7 +207,17 @@ def compile_template(text: str) -> Template:
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         # Jinja makes Python of it, which has limits of its own (20 nested loops, a name twice).
         reason = str(error).partition("(")[0].partition("\n")[0].strip() or "it is nested too deeply"
-        raise TemplateSyntaxError(f"it can't be compiled: {reason}", 1) from None
+        raise TemplateSyntaxError(f"it can't be compiled: {reason}", _template_line(text, error)) from None
+
+
+def _template_line(text: str, error: BaseException) -> int:
+    """The line of a template that the line of its Python code stands for; its first where that can't be told."""
+    if not isinstance(error, SyntaxError) or error.lineno is None:
+        return 1
+    code = str(_environment().compile(text, raw=True)).splitlines()
+    pairs = re.search(r"^debug_info = '([0-9=&]*)'$", "\n".join(code[-3:]), re.MULTILINE)
+    lines = [tuple(map(int, pair.split("="))) for pair in pairs[1].split("&") if pair] if pairs else []
+    return max((line for line, at in lines if at <= error.lineno), default=1)
 
 
 def parse(text: str) -> nodes.Template:

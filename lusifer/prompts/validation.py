@@ -37,12 +37,32 @@ def check_syntax(name: str, text: str, known: Iterable[str]) -> list[TemplatePro
     except TemplateError as error:
         return [TemplateProblem(name, sandbox.line_of(error), str(error))]
     unknown = meta.find_undeclared_variables(tree) - set(known) - JINJA_NAMES
-    lines = {n.name: n.lineno for n in list(tree.find_all(nodes.Name))[::-1] if n.name in unknown}
     choice = ", ".join(sorted(known))
     return [
-        TemplateProblem(name, line, f"there is no variable {v}; known here: {choice}")
-        for v, line in sorted(lines.items())
+        TemplateProblem(name, _first_use(tree, v), f"there is no variable {v}; known here: {choice}")
+        for v in sorted(unknown)
     ]
+
+
+def _first_use(tree: nodes.Template, variable: str) -> int:
+    """The line of the first use of a variable that nothing gives a value there.
+
+    A loop may have a name of its own that is unknown after it. So the uses are hidden one after the other from the
+    end, by halves, until the variable counts as known.
+    """
+    named: Any = tree.find_all((nodes.Name, nodes.NSRef))
+    uses = [n for n in named if n.name == variable and getattr(n, "ctx", "load") == "load"]
+    uses.sort(key=lambda use: use.lineno)
+    low, high = 0, len(uses) - 1  # the first use without a value lies between them
+    while low < high:
+        middle = (low + high) // 2
+        for use in uses[middle + 1 :]:
+            use.name = "range"
+        found = variable in meta.find_undeclared_variables(tree)
+        for use in uses:
+            use.name = variable
+        low, high = (low, middle) if found else (middle + 1, high)
+    return uses[low].lineno
 
 
 def check_rendering(name: str, text: str, values: Mapping[str, Any]) -> list[TemplateProblem]:

@@ -1,5 +1,7 @@
 """Prompts: write versions, see what they would ask, try them, and hold them against each other."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from lusifer import prompts
@@ -7,7 +9,14 @@ from lusifer.errors import LusiferError
 from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import item_picker, user_picker
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.pages.prompts import comparison_view, draft_run, prompt_editor, prompt_preview, version_list
+from lusifer.ui.pages.prompts import (
+    active_version,
+    comparison_view,
+    draft_run,
+    prompt_editor,
+    prompt_preview,
+    version_list,
+)
 from lusifer.ui.pages.prompts import draft as drafts
 
 chosen, store = state.current_context(), state.open_store()
@@ -15,21 +24,23 @@ ctx = chosen.live
 
 st.title("Prompts", icon=":material/edit_note:")
 st.caption(
-    "Edit a prompt, see the rendered prompt, try it on one user and compare versions on the same users. Every "
-    "version is kept."
+    "Change a sentence, see the rendered prompt, compare versions on the same users. Every version is kept: there is "
+    "always a way back."
 )
 if store is None:
     st.info(
         "There is no database, so prompt versions can't be saved. The sidebar says why.", icon=":material/database_off:"
     )
     st.stop()
-view = st.segmented_control(
-    "View",
-    page_state.PROMPT_VIEWS,
-    key=page_state.seed("prompts_view"),
-    required=True,
-    label_visibility="collapsed",
-)
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    view = st.segmented_control(
+        "View",
+        page_state.PROMPT_VIEWS,
+        key=page_state.seed("prompts_view"),
+        required=True,
+        label_visibility="collapsed",
+    )
+    active_version.show_active(store)
 if ctx.builtin and view != page_state.PROMPT_VERSIONS:
     why = "The built-in ignores prompt wording" if chosen.builtin else "A recording answers its own prompts alone"
     st.info(
@@ -69,49 +80,50 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         required=True,
     )
     drafts.show_drafts(store)
-with st.grid(2, min_column_width=420, gap="large"):
-    left, right = st.container(), st.container()
-with left:
-    text = prompt_editor.edit_template(draft, template)
-    with st.expander("Parameters", icon=":material/tune:"):
-        edited = prompt_editor.edit_parameters(draft)
-    edited = edited.with_template(template, text)
-    try:
-        drafts.save_draft(store, draft, edited)
-    except LusiferError as error:
-        state.show_error(error)
-    draft.prompts = edited
+editor, parameters = st.container(), st.expander("Parameters", icon=":material/tune:")
+save_row = st.container(horizontal=True, vertical_alignment="bottom")
+status = st.container()
+text = prompt_editor.edited_template(draft, template)
+with parameters:
+    edited = prompt_editor.edit_parameters(draft)
+with save_row:
+    edited = replace(edited, name=drafts.edit_name(draft)).with_template(template, text)
+try:
+    drafts.save_draft(store, draft, edited)
+except LusiferError as error:
+    state.show_error(error)
+draft.prompts = edited
+with status:
     draft_note = "Not saved as a version yet; the draft is kept." if draft.revision else "No unsaved changes."
     st.caption(f":material/draft: {draft_note}")
-with right:
-    try:
-        step = 1
-        if template != "first":
-            max_step = -(-draft.prompts.history // draft.prompts.batch_size)
-            step = st.slider("Step", 1, max_step, min(2, max_step), key="lab-step") if max_step > 1 else 1
-        preview, context, source, count = prompt_preview.build_preview(ctx, draft, user, template, int(step), store)
-    except LusiferError as error:
-        state.show_error(error)
-        st.stop()
-    tokens_per_character = store.tokens_per_character(ctx.model) or 0.25
-    if preview.mistakes:
-        prompt_preview.show_mistakes(preview)
-    else:
-        user_text = escape_markdown(str(ctx.dataset.user_label(user)))
-        with st.container(border=True):
-            st.markdown(
-                f"**Rendered prompt** :small[user {user_text}, step {min(int(step), count)}; the profile "
-                f"{escape_markdown(source)}]"
-            )
-            prompt_preview.show_rendered_prompt(preview, tokens_per_character)
-with left:
-    with st.expander("Variables and their values here", icon=":material/data_object:"):
-        st.dataframe(
-            prompt_preview.variable_table(preview, template), hide_index=True, alt="Variables of this template"
-        )
+
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    heading = st.container(width="stretch")
+    step = 1
+    max_step = -(-draft.prompts.history // draft.prompts.batch_size)
+    if template != "first" and max_step > 1:
+        step = int(st.slider("Step", 1, max_step, min(2, max_step), key="lab-step", width=240))
+try:
+    preview, context, source, count = prompt_preview.build_preview(ctx, draft, user, template, step, store)
+except LusiferError as error:
+    with editor:
+        prompt_editor.show_editor(draft, template, None)
+    state.show_error(error)
+    st.stop()
+with editor:
+    prompt_editor.show_editor(draft, template, preview)
+with save_row:
     drafts.show_save(store, draft, not preview.mistakes)
-if not ctx.builtin and not preview.mistakes:
+with heading:
+    user_text = escape_markdown(str(ctx.dataset.user_label(user)))
+    st.subheader("Rendered prompt")
+    st.caption(f"User {user_text}, step {min(step, count)}; the profile {escape_markdown(source)}")
+if preview.mistakes:
+    prompt_preview.show_mistakes(preview, template)
+    st.stop()
+prompt_preview.show_rendered_prompt(preview, template, store.tokens_per_character(ctx.model) or 0.25)
+if not ctx.builtin:
     st.subheader("Try it", icon=":material/science:")
     if template in {"system", "repair"}:
         st.caption(with_item_noun("Tried on the ratings of ten movies. To try a profile, choose one of its templates."))
-    draft_run.show_draft_run(ctx, draft, store, context, item_picker.items_to_predict(ctx, user), user, int(step))
+    draft_run.show_draft_run(ctx, draft, store, context, item_picker.items_to_predict(ctx, user), user, step)

@@ -89,11 +89,13 @@ def test_figures_are_those_of_the_same_rows(made) -> None:
     json.dumps(summary, allow_nan=False)
 
 
-def test_the_most_worsened_come_first(made) -> None:
-    _, _, _, frame = made
-    moved = prompt_trials.change_by_user(frame, 1)
-    assert moved["change"].is_monotonic_decreasing and moved["rows"].min() >= 1
-    assert np.allclose(moved["change"], moved["after"] - moved["before"])
+def test_errors_by_user_are_those_of_the_same_rows(made) -> None:
+    _, _, summary, frame = made
+    errors = prompt_trials.errors_by_user(frame)
+    assert errors["rows"].sum() == summary["rows"] and list(errors["user_id"]) == sorted(frame["user_id"].unique())
+    for at, name in enumerate(("plain", "shifted")):
+        mean_square = (errors[f"rmse_{at}"] ** 2 * errors["rows"]).sum() / errors["rows"].sum()
+        assert mean_square**0.5 == pytest.approx(summary["candidates"][name]["rmse"]["value"], abs=1e-6)
 
 
 def test_one_user_has_no_interval(ml100k, last10) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.testing.v1 import AppTest
 
 from lusifer import prompts
@@ -28,8 +29,29 @@ def param(app: AppTest, name: str) -> str:
     return value[0] if isinstance(value, list) else value
 
 
-def template(app: AppTest):
-    return next(t for t in app.text_area if t.label.startswith("Template"))
+class Editor:
+    """The editor of a template on a page; the harness knows nothing of custom components."""
+
+    def __init__(self, app: AppTest) -> None:
+        self.app = app
+        elements = [e.proto for e in app.get("bidi_component")]
+        self.proto = next(p for p in elements if p.component_name == "lusifer.template_editor")
+        self.data = json.loads(self.proto.json)
+        self.value = self.data["text"]
+
+    def type(self, text: object) -> AppTest:
+        """Leave the field with this in it, as a browser tells it."""
+        told = WidgetStates()
+        told.widgets.add(id=self.proto.id, json_value=json.dumps({"edit": {"text": text}}))
+        return self.app._run(told)  # noqa: SLF001
+
+    @property
+    def problems(self) -> str:
+        return "\n".join(f"line {p['line']}: {p['message']}" for p in self.data["problems"])
+
+
+def template(app: AppTest) -> Editor:
+    return Editor(app)
 
 
 def store_of(data_dir: Path) -> Store:
@@ -40,13 +62,12 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     app = open_page("prompts", user="405", model=MODEL)
     assert not app.exception and "Rendered prompt" in texts(app)
     field = template(app)
-    field.set_value(field.value + "\nName at most {{ most }} movies.").run()
-    said = texts(app)
-    assert "line 18: there is no variable most" in said and "The prompt has errors" in said
+    field.type(field.value + "\nName at most {{ most }} movies.")
+    assert "line 18: there is no variable most" in template(app).problems and "The prompt has errors" in texts(app)
     assert "Write this profile" not in labels(app) and not server.requests
     assert next(b for b in app.button if b.label.startswith("Save as")).disabled
     field = template(app)
-    field.set_value(field.value.replace("{{ most }}", "two")).run()
+    field.type(field.value.replace("{{ most }}", "two"))
     assert not app.error and any("Name at most two movies." in c.value for c in app.code)
     # scratch, against a server that misbehaves first
     server.behave("garbage", "503")
@@ -80,7 +101,11 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     board = next(d.value for d in app.dataframe if "Measure" in d.value)
     assert list(board["Measure"])[:4] == ["RMSE", "MAE", "Pearson", "Mean error"]
     assert {"grounded", "v5"} <= set(board) and "at 80 % power" in texts(app)
-    assert "4 development users" in texts(app) and "User by user" in texts(app)
+    assert "4 development users" in texts(app) and "grounded on 4 users: " in texts(app)
+    matrix = next(json.loads(e.proto.json) for e in app.get("bidi_component") if "matrix" in e.proto.component_name)
+    assert [c["name"] for c in matrix["columns"]] == ["grounded", "v5"] and 0 < len(matrix["rows"]) <= 4
+    deltas = [float(r["cells"][1]["delta"].replace("−", "-").replace("same", "0")) for r in matrix["rows"]]
+    assert deltas == sorted(deltas, reverse=True), "regressions first"
     run = param(app, "trial")
     # a note with a thumb stays
     next(t for t in app.text_input if t.placeholder == "A note on this answer").set_value("sounds right").run()
@@ -91,8 +116,8 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 5
     other = open_page("evolution", user="405", model=MODEL)
     assert other.selectbox(key="prompts").value == "active" and "two movies" in texts(other)
-    # and back
-    app.segmented_control(key="view").set_value("Versions").run()
+    # and back, which is in sight everywhere
+    app.segmented_control(key="view").set_value("Edit").run()
     app.button(key="roll-active").click().run()
     assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 1
     link = open_page("prompts", model=MODEL, view="Compare", trial=run)
@@ -140,12 +165,12 @@ def test_a_grid_marks_its_best_front(data_dir: Path, server) -> None:
 
 def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> None:
     one = open_page("prompts", user="405", model=MODEL)
-    template(one).set_value("FIRST {{ facts }}").run()
+    template(one).type("FIRST {{ facts }}")
     draft = param(one, "draft")
     two = open_page("prompts", user="405", model=MODEL, draft=draft)
     assert template(two).value == "FIRST {{ facts }}", "a reload goes on where it was"
-    template(one).set_value("FIRST, FURTHER {{ facts }}").run()
-    template(two).set_value("THE OTHER TAB {{ facts }}").run()
+    template(one).type("FIRST, FURTHER {{ facts }}")
+    template(two).type("THE OTHER TAB {{ facts }}")
     kept = store_of(data_dir)
     said = [json.loads(kept.get_draft(d["id"])["data"])["templates"]["update"] for d in kept.list_drafts()]
     assert set(said) == {"FIRST, FURTHER {{ facts }}", "THE OTHER TAB {{ facts }}"}
@@ -165,10 +190,13 @@ def test_a_half_written_template_and_a_hostile_one_break_nothing(data_dir: Path,
         ("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "longer than 1 s"),
         ("{{ 'x' * 10**9 }}", "more than"),
     ):
-        template(app).set_value(text).run()
-        assert not app.exception and says in texts(app), text
+        template(app).type(text)
+        assert not app.exception and says in template(app).problems, text
         again = open_page("prompts", user="405", model=MODEL, template="rate", draft=param(app, "draft"))
         assert not again.exception and template(again).value == text, "a broken draft is kept too"
+    for odd, kept in ((7, text), ("half \ud83d", "half \ufffd")):
+        template(app).type(odd)
+        assert not app.exception and template(app).value == kept, "what a browser sends is text, whole characters"
     assert not server.requests
 
 

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lusifer.evaluation import prompt_trials
 from lusifer.store import Store
 from lusifer.ui import session_keys
 from lusifer.ui.components import profile_view
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.pages.prompts import answer_notes, comparison_tables
+from lusifer.ui.pages.prompts import answer_notes, comparison_matrix, comparison_tables
 from lusifer.ui.state import PageContext
 
 
@@ -37,57 +36,37 @@ class _Comparison:
         return [c["name"] for c in self.candidates]
 
 
-def show_details(ctx: PageContext, store: Store, run: dict[str, Any], rows: pd.DataFrame) -> None:
+def show_details(
+    ctx: PageContext, store: Store, run: dict[str, Any], rows: pd.DataFrame, errors: pd.DataFrame, best: int
+) -> None:
     """The comparison user by user: who was moved, both profiles, all ratings."""
     shown = _Comparison(ctx, store, run)
     names = shown.names
-    st.subheader("User by user", icon=":material/group:")
-    other = 1
+    st.subheader("Users × versions", anchor=False)
+    other = best
     if len(names) > 2:
         other = st.selectbox(
-            "Candidate",
+            "Regressions of",
             range(1, len(names)),
+            index=best - 1,
             key=f"other-{run['id']}",
             format_func=names.__getitem__,
             width=280,
         )
+    if errors.empty:
+        st.caption("No user has ratings from all candidates.")
+        return
     if len(names) > 1:
-        moved = prompt_trials.change_by_user(rows, other)
-        if moved.empty:
-            st.caption("No user has ratings from both candidates.")
-            return
-        table = pd.DataFrame(
-            {
-                "User": moved["user_id"],
-                "": ["▲ worse" if c > 0 else "▼ better" if c < 0 else "= same" for c in moved["change"].round(6)],
-                "Change in RMSE": moved["change"],
-                names[0]: moved["before"],
-                names[other]: moved["after"],
-                "Ratings": moved["rows"],
-            }
+        st.caption(
+            f"RMSE of each user and the change from {escape_markdown(names[0])}; regressions of "
+            f"{escape_markdown(names[other])} first. Press a row to see both profiles and all ratings."
         )
-        st.caption("Largest increase in error first. Select a row to see both profiles and all ratings.")
-        table_event = st.dataframe(
-            table,
-            hide_index=True,
-            height=250,
-            on_select="rerun",
-            selection_mode="single-row",
-            key=f"moved-{run['id']}-{other}",
-            alt="Users by change in error",
-            column_config={
-                c: st.column_config.NumberColumn(format="%+.3f" if c.startswith("Change") else "%.3f")
-                for c in ("Change in RMSE", names[0], names[other])
-            },
-        )
-        index = table_event.selection.rows[0] if table_event.selection.rows else 0
-        user = int(moved["user_id"].iloc[index])
-        indices = list(range(len(names))) if len(names) <= comparison_tables.SIDE_BY_SIDE else [0, other]
-    else:
-        user = int(rows["user_id"].iloc[0])
-        indices = [0]
-    _show_profiles(shown, user, indices)
-    _show_answers(shown, rows[rows["user_id"] == user], indices)
+    user = comparison_matrix.show_matrix(ctx, store, run, errors, other)
+    if user is None:
+        return
+    wide = list(range(len(names))) if len(names) <= comparison_tables.SIDE_BY_SIDE else [0, other]
+    _show_profiles(shown, user, wide)
+    _show_answers(shown, rows[rows["user_id"] == user], wide)
 
 
 def _show_profiles(shown: _Comparison, user: int, indices: list[int]) -> None:

@@ -12,10 +12,10 @@ from lusifer.runs import prompt_comparison as recorded
 from lusifer.runs.kinds import FINAL_CHECK, PROMPT_COMPARISON
 from lusifer.simulator import label
 from lusifer.store import Store
-from lusifer.ui import session_keys
+from lusifer.ui import session_keys, state
 from lusifer.ui.components import model_picker, run_picker
 from lusifer.ui.formatting import with_item_noun
-from lusifer.ui.pages.prompts import comparison_result
+from lusifer.ui.pages.prompts import active_version, comparison_result
 from lusifer.ui.pages.prompts.comparison_start import ComparisonRequest, show_start
 from lusifer.ui.state import PageContext
 
@@ -29,7 +29,11 @@ def show_comparison(ctx: PageContext, store: Store) -> None:
     labelled = [versions.get(store, labels[x]).name for x in (versions.BASELINE, versions.ACTIVE) if x in labels]
     newest = [n for n in exact if n.startswith("v")][:1]
     first = labelled + ([] if ctx.builtin else [ctx.prompts]) + newest
-    with st.container(border=True):
+    runs = _list_runs(ctx, store)
+    busy = state.get_jobs().get(ctx.job_key("trial:False")) is not None
+    headline = st.container()
+    # What was found stands first; without a result, or while one is made, what makes it.
+    with st.expander("New comparison", icon=":material/compare:", expanded=not runs or busy):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             names = st.multiselect(
                 "Versions",
@@ -37,6 +41,7 @@ def show_comparison(ctx: PageContext, store: Store) -> None:
                 [n for n in dict.fromkeys(first) if n in exact],
                 key="trial-versions",
                 width=320,
+                format_func=lambda name: active_version.title_of(store, name),
                 help="The first one is the baseline for the others.",
             )
             specs = st.multiselect(
@@ -70,26 +75,23 @@ def show_comparison(ctx: PageContext, store: Store) -> None:
         )
         request = ComparisonRequest(names, specs, temperatures, int(users), int(movies), int(seed))
         show_start(ctx, store, request)
-    run = _pick_run(ctx, store)
-    if run is None:
+    if not runs:
         st.info(
             "No comparison yet. Choose two versions, or a version and another model, and press the button above. "
             "With the built-in alone there is nothing to tune: it ignores prompt wording.",
             icon=":material/compare:",
         )
         return
-    comparison_result.show_result(ctx, store, run)
-
-
-def _pick_run(ctx: PageContext, store: Store) -> dict[str, Any] | None:
-    runs = run_picker.finished_runs(ctx, store, PROMPT_COMPARISON) + run_picker.finished_runs(ctx, store, FINAL_CHECK)
-    runs.sort(key=lambda r: r["created_at"], reverse=True)
-    if not runs:
-        return None
     held_out_runs = {r["id"] for r in runs if r["kind"] == FINAL_CHECK.name}
-    return run_picker.pick_run(
+    run = run_picker.pick_run(
         runs,
         "trial",
         session_keys.new_result("trial"),
         suffix=lambda r: " · held-out" * (r in held_out_runs),
     )
+    comparison_result.show_result(ctx, store, run, headline)
+
+
+def _list_runs(ctx: PageContext, store: Store) -> list[dict[str, Any]]:
+    runs = run_picker.finished_runs(ctx, store, PROMPT_COMPARISON) + run_picker.finished_runs(ctx, store, FINAL_CHECK)
+    return sorted(runs, key=lambda r: r["created_at"], reverse=True)

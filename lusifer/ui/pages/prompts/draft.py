@@ -13,6 +13,7 @@ from lusifer.prompts import PromptSet, versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
 from lusifer.ui import page_state, session_keys, state
+from lusifer.ui.pages.prompts import active_version
 from lusifer.ui.state import PageContext
 
 
@@ -90,13 +91,14 @@ def pick_base(store: Store, ctx: PageContext) -> Draft:
     if draft.base not in listed:
         listed[draft.base] = f"v{draft.base}"
     numbers = list(listed)
+    titles = {n: active_version.version_title(versions.get(store, n)) for n in numbers}
 
     def shown(n: int) -> str:
         named = [x for x, of in labels.items() if of == n]
-        return f"{listed[n]} ({', '.join(named)})" if named else listed[n]
+        return f"{titles[n]} ({', '.join(named)})" if named else titles[n]
 
     base = st.selectbox(
-        "Start from", numbers, index=numbers.index(draft.base), format_func=shown, key=f"lab-base-{draft.id}", width=240
+        "Start from", numbers, index=numbers.index(draft.base), format_func=shown, key=f"lab-base-{draft.id}", width=300
     )
     if base is not None and base != draft.base:
         start_draft(versions.get(store, base))
@@ -127,6 +129,12 @@ def show_drafts(store: Store) -> None:
                 st.rerun()
 
 
+def edit_name(draft: Draft) -> str:
+    """The field for the name of the set; an empty one keeps the name that it has."""
+    name = st.text_input("Name", draft.prompts.name, max_chars=40, key=f"lab-{draft.id}-name", width=190)
+    return name.strip() or draft.prompts.name
+
+
 def show_save(store: Store, draft: Draft, sound: bool) -> None:
     """A note and the button that makes a version of the draft."""
     if settings.is_public():
@@ -134,7 +142,9 @@ def show_save(store: Store, draft: Draft, sound: bool) -> None:
         return
     base = versions.get(store, draft.base)
     same = draft.prompts == base.prompts
-    note = st.text_input("Note", key=f"lab-{draft.id}-note", max_chars=200, placeholder="What you changed, and why")
+    note = st.text_input(
+        "Note", key=f"lab-{draft.id}-note", max_chars=200, placeholder="What you changed, and why", width="stretch"
+    )
     if st.button(
         "Save as a version",
         icon=":material/save:",

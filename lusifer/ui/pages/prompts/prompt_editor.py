@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
 from lusifer import prompts
-from lusifer.prompts import PromptSet
+from lusifer.prompts import PromptSet, sandbox
+from lusifer.simulator import prompt_variables
+from lusifer.simulator.preview import Preview
+from lusifer.ui.components.template_editor import (
+    LineProblem,
+    TemplateVariable,
+    edited_text,
+    show_template_editor,
+)
 from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.pages.prompts.draft import Draft
 
@@ -21,12 +30,11 @@ TEMPLATE_TITLES = {
 
 
 def edit_parameters(draft: Draft) -> PromptSet:
-    """Everything of a set but its templates, as fields."""
+    """Everything of a set but its name and its templates, as fields."""
     p = draft.prompts
     key = f"lab-{draft.id}-"
     limits = prompts.MAX_VALUES
-    with st.grid(3, min_column_width=150):
-        name = st.text_input("Name", p.name, max_chars=40, key=f"{key}name")
+    with st.grid(4, min_column_width=150):
         temperature = st.number_input(
             "Temperature", 0.0, float(limits["temperature"]), float(p.temperature), 0.1, key=f"{key}temperature"
         )
@@ -95,7 +103,6 @@ def edit_parameters(draft: Draft) -> PromptSet:
     ordered = tuple(m for m in prompts.METADATA if m in (metadata or []))
     return replace(
         p,
-        name=name.strip() or p.name,
         temperature=float(temperature),
         items_per_call=int(items),
         history=int(history),
@@ -110,16 +117,42 @@ def edit_parameters(draft: Draft) -> PromptSet:
     )
 
 
-def edit_template(draft: Draft, template: str) -> str:
-    """The text of one template, monospaced."""
-    text = dict(draft.prompts.templates)[template]
-    with st.container(key="lab-editor"):
-        st.html("<style>.st-key-lab-editor textarea {font-family: monospace; font-size: 0.85rem}</style>")
-        return st.text_area(
-            f"Template: {TEMPLATE_TITLES[template]}",
-            text,
-            height=380,
-            key=f"lab-{draft.id}-{template}",
-            help="Jinja2. Your text is saved as a draft when you leave the field or press Ctrl+Enter. "
-            "Ctrl+Z undoes changes while you are in the field.",
-        )
+def editor_key(draft: Draft, template: str) -> str:
+    """The key of the editor of one template of a draft."""
+    return f"lab-{draft.id}-{template}"
+
+
+def edited_template(draft: Draft, template: str) -> str:
+    """The text of one template as the editor has it by now; the draft's where nothing was typed."""
+    return edited_text(editor_key(draft, template), dict(draft.prompts.templates)[template])
+
+
+def show_editor(draft: Draft, template: str, preview: Preview | None) -> None:
+    """The editor of one template with its variables, and the mistakes at their lines."""
+    values = preview.values if preview else {}
+    mistakes = preview.mistakes if preview else ()
+    show_template_editor(
+        editor_key(draft, template),
+        f"Template: {TEMPLATE_TITLES[template]}",
+        dict(draft.prompts.templates)[template],
+        variables=[
+            TemplateVariable(name, variable.doc, format_value(values.get(name, "")), callable(values.get(name)))
+            for name, variable in prompt_variables.variables_of(template).items()
+        ],
+        filters=sandbox.filter_names(),
+        problems=[LineProblem(m.line, m.message) for m in mistakes if m.template == template],
+    )
+
+
+def format_value(value: Any) -> str:
+    """What a variable holds, in a few words."""
+    if callable(value):
+        return "a function"
+    if isinstance(value, tuple | list):
+        first = str(getattr(getattr(value[0], "item", value[0]), "title", "")) if value else ""
+        return f"{len(value)} entries" + (f", the first {first}" if first else "")
+    if isinstance(value, dict):
+        return f"{len(value)} entries"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return str(value)[:600]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -83,27 +82,6 @@ def build_context(
     return context.with_evidence(evidence.item_evidence(user, [i.id for i in items])), ""
 
 
-def variable_table(preview: Preview, template: str) -> pd.DataFrame:
-    """The variables of a template, what each is, and its value here."""
-    rows = []
-    for name, variable in prompt_variables.variables_of(template).items():
-        rows.append((name, variable.doc, _format_value(preview.values.get(name, ""))))
-    return pd.DataFrame(rows, columns=["Variable", "Description", "Value"])
-
-
-def _format_value(value: Any) -> str:
-    if callable(value):
-        return "a function"
-    if isinstance(value, tuple | list):
-        first = str(getattr(getattr(value[0], "item", value[0]), "title", "")) if value else ""
-        return f"{len(value)} entries" + (f", the first {first}" if first else "")
-    if isinstance(value, dict):
-        return f"{len(value)} entries"
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return str(value)[:600]
-
-
 def token_table(preview: Preview, tokens_per_character: float) -> pd.DataFrame:
     """Estimated tokens by section, largest first."""
     rows = [
@@ -135,30 +113,37 @@ def build_preview(
     return rendered, context, f"{source}. {note}".strip(), len(steps)
 
 
-def show_mistakes(preview: Preview) -> None:
-    """What is wrong, one line a mistake."""
-    st.error(
-        "\n".join(
-            f"- {escape_markdown(TEMPLATE_TITLES[m.template])}{f', line {m.line}' if m.line else ''}: "
-            + escape_markdown(m.message)
-            for m in preview.mistakes
-        ),
-        title="The prompt has errors",
-        icon=":material/error:",
-    )
+def show_mistakes(preview: Preview, template: str) -> None:
+    """What is wrong: the editor marks its own template's, here stand those of the others."""
+    elsewhere = [m for m in preview.mistakes if m.template != template]
+    here = len(preview.mistakes) - len(elsewhere)
+    lines = [f"- {TEMPLATE_TITLES[template]}: {here} in the text above"] if here else []
+    lines += [
+        f"- {escape_markdown(TEMPLATE_TITLES[m.template])}{f', line {m.line}' if m.line else ''}: "
+        + escape_markdown(m.message)
+        for m in elsewhere
+    ]
+    st.error("\n".join(lines), title="The prompt has errors", icon=":material/error:")
 
 
-def show_rendered_prompt(preview: Preview, tokens_per_character: float) -> None:
+def show_rendered_prompt(preview: Preview, template: str, tokens_per_character: float) -> None:
     """The messages as they would be sent, and how long each part is."""
     total = round(sum(preview.sizes.values()) * tokens_per_character)
-    st.caption(f"About {total:,} input tokens, at most {preview.most:,} output tokens.")
-    st.dataframe(
-        token_table(preview, tokens_per_character),
-        hide_index=True,
-        height="content",
-        alt="Estimated tokens by section",
-        column_config={"Tokens": st.column_config.ProgressColumn(format="%d", max_value=max(total, 1))},
-    )
-    for message in preview.messages:
-        st.caption(escape_markdown(message.role.capitalize()))
-        st.code(message.content, language=None, wrap_lines=True, line_numbers=True, height=260)
+    with st.grid(2, min_column_width=320, gap="medium"):
+        messages, lengths = st.container(), st.container()
+    with messages:
+        # What the template is part of stands open; the rest of the question is a press away.
+        shown = {"system": 0, "repair": len(preview.messages) - 1}.get(template, 1)
+        for index, message in enumerate(preview.messages):
+            place = st.container() if index == shown else st.expander(f"{message.role.capitalize()} message")
+            with place:
+                st.code(message.content, language=None, wrap_lines=True, height=420 if index == shown else 260)
+    with lengths:
+        st.caption(f"About {total:,} input tokens, at most {preview.most:,} output tokens.")
+        st.dataframe(
+            token_table(preview, tokens_per_character),
+            hide_index=True,
+            height="content",
+            alt="Estimated tokens by section",
+            column_config={"Tokens": st.column_config.ProgressColumn(format="%d", max_value=max(total, 1))},
+        )

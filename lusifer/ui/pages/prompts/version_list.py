@@ -15,7 +15,7 @@ from lusifer.store import Store
 from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
-from lusifer.ui.pages.prompts import draft, prompt_editor
+from lusifer.ui.pages.prompts import active_version, draft, prompt_editor
 
 
 def show_versions(store: Store) -> None:
@@ -29,8 +29,8 @@ def show_versions(store: Store) -> None:
                 "Name": r["name"],
                 "Labels": ", ".join(x for x, n in labels.items() if n == r["number"]),
                 "Note": r["note"] or "",
-                "Parent": f"v{r['parent']}" if r["parent"] else "",
                 "Created": pd.Timestamp(r["created_at"]),
+                "From": f"v{r['parent']}" if r["parent"] else "",
                 "Thumbs": _format_thumbs(scores, r["name"], r["hash"]),
                 "Hash": r["hash"][:8],
             }
@@ -49,12 +49,13 @@ def show_versions(store: Store) -> None:
         column_config={
             "Version": st.column_config.TextColumn(width="small", pinned=True),
             "Created": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Labels": st.column_config.TextColumn(width="medium"),
             "Note": st.column_config.TextColumn(width="large"),
         },
     )
     requested = page_state.current().version
     numbers = [r["number"] for r in rows]
-    default_number = labels.get(versions.ACTIVE, numbers[0])
+    default_number = numbers[0]
     if re.fullmatch(r"v[0-9]{1,9}", requested) and int(requested[1:]) in numbers:
         default_number = int(requested[1:])
     number = numbers[table_event.selection.rows[0]] if table_event.selection.rows else default_number
@@ -67,7 +68,9 @@ def show_versions(store: Store) -> None:
         state.show_error(error)
         return
     with st.container(border=True):
-        st.markdown(f"**v{number}: {escape_markdown(version.prompts.name)}** :small[{escape_markdown(version.note)}]")
+        st.subheader(f"v{number}: {escape_markdown(version.prompts.name)}", anchor=False)
+        if version.note:
+            st.caption(escape_markdown(version.note))
         _show_actions(store, version, labels)
         _show_differences(store, version, numbers)
     if not settings.is_public():
@@ -107,35 +110,38 @@ def _show_actions(store: Store, version: PromptVersion, labels: dict[str, int]) 
 
 
 def _show_differences(store: Store, version: PromptVersion, numbers: list[int]) -> None:
+    """What the newer of two versions has otherwise than the older one; by default the one that it was made from."""
     others = [n for n in numbers if n != version.number]
     if not others:
         return
-    default_other = version.parent if version.parent in others else others[0]
+    older = [n for n in others if n < version.number]
+    default_other = version.parent if version.parent in others else (older or others)[0]
     other = st.selectbox(
-        "Differences from",
+        "Compare with",
         others,
         index=others.index(default_other),
-        format_func=lambda n: f"v{n}",
+        format_func=lambda n: active_version.version_title(versions.get(store, n)),
         key=f"diff-{version.number}",
-        width=160,
+        width=360,
     )
     if other is None:
         return
-    differences = versions.diff(versions.get(store, other).prompts, version.prompts)
-    if not differences:
-        st.caption("No differences.")
+    before, after = sorted((versions.get(store, other), version), key=lambda v: v.number)
+    differences = versions.diff(before.prompts, after.prompts)
+    st.markdown(f"**v{before.number} → v{after.number}**" + ("" if differences else ": no differences"))
     changed = [d for d in differences if not d.lines]
     if changed:
         st.dataframe(
             pd.DataFrame(
-                [(d.part, d.before, d.after) for d in changed], columns=["Parameter", f"v{other}", f"v{version.number}"]
+                [(d.part, d.before, d.after) for d in changed],
+                columns=["Parameter", f"v{before.number}", f"v{after.number}"],
             ),
             hide_index=True,
             alt="Parameters that differ",
         )
     for d in differences:
         if d.lines:
-            st.caption(f"{prompt_editor.TEMPLATE_TITLES[d.part]}: − v{other}, + v{version.number}")
+            st.caption(f"{prompt_editor.TEMPLATE_TITLES[d.part]}: − v{before.number}, + v{after.number}")
             st.code("\n".join(d.lines), language="diff", wrap_lines=True)
 
 
@@ -146,7 +152,8 @@ def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> No
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{label}**: v{number}" + (f" :small[before: v{moves[0]['before']}]" if moves else ""))
                 if (
-                    moves
+                    label != versions.ACTIVE  # its way back is at the top of the page
+                    and moves
                     and moves[0]["before"] != number
                     and st.button("Roll back", icon=":material/undo:", key=f"roll-{label}")
                 ):
@@ -159,7 +166,9 @@ def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> No
                     st.rerun()
         with st.form("new-label", clear_on_submit=True, border=False):
             label = st.text_input("Label to create or move", placeholder="stakeholder-demo")
-            number = st.selectbox("Version", numbers, format_func=lambda n: f"v{n}")
+            number = st.selectbox(
+                "Version", numbers, format_func=lambda n: active_version.version_title(versions.get(store, n))
+            )
             if st.form_submit_button("Set"):
                 try:
                     versions.move_label(store, label.strip(), int(number or 0))
