@@ -66,8 +66,10 @@ def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> N
         fields[0].set_value(float(1 + n % 5)).run()
         assert not app.exception
     assert len(store.list_local_ratings(user)) == 12 and "How your profile evolved" in texts(app)
-    said = table(app, "Predicted")
-    assert len(said) == 10 and said["Predicted"].between(1, 5).all()
+    predicted = {i: p for i, (p, *_) in store.list_local_predictions(user).items()}
+    assert len(predicted) == 10 and all(1 <= p <= 5 for p in predicted.values())
+    shown = [d.value for d in app.dataframe if "Predicted" in d.value]
+    assert not shown, "what was predicted would pull the rating towards it"
     nxt = [c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-")]
     assert len(nxt) == 10
     for _ in range(2):
