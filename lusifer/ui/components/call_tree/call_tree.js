@@ -51,7 +51,7 @@ class CallTree {
     const focused = this.tree.contains(inside) ? inside.dataset.key : null;
     this.root.style.setProperty("--columns", String(data.columns.length));
     this.head.replaceChildren(make("span", { class: "name" }, data.title),
-      data.columns.map((name) => make("span", { class: "figure" }, name)));
+      ...data.columns.map((name) => make("span", { class: "figure" }, name)));
     this.tree.setAttribute("aria-label", `${data.title}; arrow keys go through, Enter opens`);
     const rows = [this.row(data.root, 1, "root", this.isOpen("root"))];
     if (this.isOpen("root")) {

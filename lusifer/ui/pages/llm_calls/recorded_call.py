@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from lusifer.datasets import Dataset
@@ -20,6 +19,8 @@ from lusifer.ui.pages.llm_calls.trace_sources import RecordingTrace
 from lusifer.ui.pages.llm_calls.traces import TracedCall
 from lusifer.ui.pages.llm_calls.tree_data import PURPOSE_TITLES
 from lusifer.ui.state import PageContext
+
+_FIGURES = (("expected", "expected"), ("rating", "rating"))
 
 
 def show_recorded_call(ctx: PageContext, trace: RecordingTrace, call: TracedCall) -> None:
@@ -88,27 +89,12 @@ def _change(change: dict[str, Any], dataset: Dataset | None) -> str:
 
 
 def _show_ratings(ratings: list[dict[str, Any]], dataset: Dataset | None) -> None:
-    table = pd.DataFrame(
-        {
-            with_item_noun("Movie"): [_title(r["item_id"], dataset) for r in ratings],
-            "Expected": pd.to_numeric([r.get("expected") for r in ratings], errors="coerce"),
-            "Rating": pd.to_numeric([r.get("rating") for r in ratings], errors="coerce"),
-            "Reason": [str(r.get("reason") or "") for r in ratings],
-        }
-    )
-    number = st.column_config.NumberColumn
-    st.dataframe(
-        table,
-        hide_index=True,
-        alt="The recorded ratings",
-        row_height=56,
-        height=min(680, 40 + 56 * len(table)),
-        column_config={
-            "Expected": number(format="%.1f", width=70),
-            "Rating": number(format="%g", width=60),
-            "Reason": st.column_config.TextColumn(width="large"),
-        },
-    )
+    lines = []
+    for rating in ratings:
+        figures = [f"{name} {rating[key]:g}" for name, key in _FIGURES if isinstance(rating.get(key), int | float)]
+        said = f"{', '.join(figures)}. {rating.get('reason') or ''}"
+        lines.append(f"- **{escape_markdown(_title(rating['item_id'], dataset))}**: {escape_markdown(said)}")
+    st.markdown("\n".join(lines))
 
 
 def _title(item_id: Any, dataset: Dataset | None) -> str:

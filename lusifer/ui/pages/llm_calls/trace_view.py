@@ -27,6 +27,8 @@ from lusifer.ui.pages.llm_calls.trace_sources import (
 from lusifer.ui.pages.llm_calls.traces import Sums, TracedCall
 from lusifer.ui.state import PageContext
 
+_RATINGS = "ratings"
+
 
 def show_traces(ctx: PageContext, store: Store | None) -> None:
     """The whole view. It reads what is stored or recorded; nobody is asked."""
@@ -124,11 +126,12 @@ def _find_place(
     user = next((u for u in candidates if u is not None and u in users), next(iter(users), None))
     calls = trace.calls(user)
     found = traces.find_key(calls, wanted) if wanted else None
-    if found is None and wanted and asked == user:
-        page_state.settle("call", "", f"There is no call {wanted[:60]} in this trace; it may have been deleted.")
-    if not wanted and calls:
-        found = calls[0].key
-    return users, user, found or "", calls
+    shown = found or (calls[0].key if calls else "")
+    if wanted and shown != wanted:
+        missing = found is None and asked in {None, user}
+        gone = f"There is no call {wanted[:60]} in this trace; it may have been deleted. The first one is shown."
+        page_state.settle("call", shown, gone if missing else "")
+    return users, user, shown, calls
 
 
 def _current_user(trace: TraceSource) -> int | None:
@@ -150,7 +153,7 @@ def _describe(trace: TraceSource, total: Sums) -> str:
             f"recorded{f' on {header.collected}' if header.collected else ''}. Nobody is asked: the questions are "
             "written anew from the recording's own prompts."
         )
-        missing = "times and prices" if total.tokens else "times, tokens and prices"
+        missing = "times or prices" if total.tokens else "times, tokens or prices"
         return escape_markdown(f"{text} It holds no {missing}.")
     parts = [f"{total.calls:,} calls", f"{total.cached:,} from cache", f"{total.tokens:,} tokens"]
     parts.append("price unknown" if total.price is None else f"${total.price:.4f}{'+' if total.unpriced else ''}")
@@ -266,6 +269,7 @@ def _by_step(calls: pd.DataFrame, by: str) -> tuple[pd.DataFrame, list[str]]:
     """The mean amount of a call by step, a column each value of another column."""
     names = list(dict.fromkeys(calls[by]))
     titles = calls["step"].map(lambda s: "–" if pd.isna(s) else str(int(s)))
+    titles = titles.where(calls["purpose"] != tree_data.PURPOSE_TITLES["rate"], _RATINGS)  # they follow all steps
     table = calls.assign(step=titles).pivot_table(index="step", columns=by, values="amount", aggfunc="mean")
-    order = sorted(table.index, key=lambda s: (s == "–", int(s) if s != "–" else 0))
+    order = sorted(table.index, key=lambda s: (s == "–", s == _RATINGS, int(s) if s.isdigit() else 0))
     return table.loc[order, names].fillna(0.0).reset_index(), names
