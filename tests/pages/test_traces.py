@@ -109,14 +109,14 @@ def test_repairs_retries_and_the_cache_are_told_of_the_calls_that_they_are(store
 
 
 def test_strangers_trace_nothing_of_local_users(store: Store, ml100k) -> None:
-    trace = open_trace("run:r1", store, ml100k, {}, local=False)
+    trace = open_trace("run:r1", store, ml100k, local=False)
     assert FIRST_LOCAL not in trace.users(None) and not trace.calls(FIRST_LOCAL)
     assert trace.find_user(str(FIRST_LOCAL)) is None and trace.total().calls == 9
     store.save_call({**CALL, "run_id": "mine", "user_id": FIRST_LOCAL})
-    assert open_trace("run:mine", store, ml100k, {}, local=False) is None
+    assert open_trace("run:mine", store, ml100k, local=False) is None
     assert "run:mine" in list_titles(store, local=True) and "run:mine" not in list_titles(store, local=False)
     for name in ("run:none", "run:", "evolution:none", "nonsense", "recorded:none"):
-        assert open_trace(name, store, ml100k, {}, local=True) is None, name
+        assert open_trace(name, store, ml100k, local=True) is None, name
 
 
 def test_a_text_leads_to_the_answer_that_it_stands_in(store: Store) -> None:

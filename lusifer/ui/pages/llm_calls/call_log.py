@@ -211,7 +211,7 @@ def show_call(call: dict[str, Any]) -> None:
         status_title(call["status"], call["model"]),
         f"price {price}" if call["status"] != "cached" else "free",
     ]
-    st.markdown(f"**Call {call['id']}**: {escape_markdown(', '.join(facts))}".replace("$", "\\$"))
+    st.markdown(f"**Call {call['id']}**: {escape_markdown(', '.join(facts))}")
     if call["error"]:
         st.warning(escape_markdown(call["error"]), icon=":material/error:")
     store = state.open_store()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import pandas as pd
 
@@ -186,26 +186,28 @@ def list_titles(store: Store | None, *, local: bool) -> dict[str, str]:
     titles = {r.spec: f"Recording {r.name}" for r in list_recordings()}
     for row in store.list_traced_runs() if store is not None else []:
         if local or store is None or store.sum_trace_users("run", row["run"], local=False, limit=1):
-            titles[f"run:{row['run']}"] = _run_title(row)
+            calls = int(row["made"]) + int(row["cached"])
+            title = _run_title(row["run"], row["title"] or row["kind"])
+            titles[f"run:{row['run']}"] = f"{title} ({calls:,} call{'s' * (calls != 1)})"
     return titles
 
 
-def _run_title(row: Mapping[str, Any]) -> str:
-    kind = {"again": "Asked again"}.get(row["run"], row["title"] or row["kind"])
-    if kind is None and str(row["run"]).startswith("evolve-"):
-        kind = "Evolution"
-    calls = int(row["made"]) + int(row["cached"])
-    return f"{kind or 'Run'} {row['run']} ({calls:,} call{'s' * (calls != 1)})"
+def _run_title(run: str, title: str | None) -> str:
+    """A run as people know it; calls outside recorded runs have names of their own."""
+    if title is None and run == "again":
+        return "Asked again"
+    if title is None and run.startswith("evolve-"):
+        return f"Evolution {run.removeprefix('evolve-')}"
+    return f"{title or 'Run'} {run}"
 
 
-def open_trace(name: str, store: Store | None, dataset: Dataset, titles: Mapping[str, str], *, local: bool) -> Any:
+def open_trace(name: str, store: Store | None, dataset: Dataset, *, local: bool) -> TraceSource | None:
     """The trace of a name; ``None`` where there is none.
 
     Args:
         name: as in the address.
         store: the database, if there is one.
         dataset: what the page looks at.
-        titles: from `list_titles`.
         local: whether calls about local users may be shown.
     """
     if name.startswith(PREFIX):
@@ -222,5 +224,7 @@ def open_trace(name: str, store: Store | None, dataset: Dataset, titles: Mapping
     if about is None and number.startswith("evolve-"):
         about = store.get_evolution(number.removeprefix("evolve-"))
     other = about is not None and about["dataset_hash"] not in {None, dataset.hash}
-    title = titles.get(name) or f"Evolution {number}"
+    title = f"Evolution {number}"
+    if found == "run":
+        title = _run_title(number, (about or {}).get("title") or (about or {}).get("kind"))
     return StoredTrace(store, found, number, title, None if other else dataset, local)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -43,7 +44,9 @@ def show_traces(ctx: PageContext, store: Store | None) -> None:
         )
         return
     users, user, selected, calls = _find_place(trace)
-    total = trace.total()
+    total, listed = trace.total(), traces.add(users.values())
+    if listed.calls == total.calls:  # all users are listed: their times are known too
+        total = replace(total, seconds=listed.seconds)
     st.caption(_describe(trace, total))
     with st.grid(2, min_column_width=430, gap="medium"):
         tree, detail = st.container(), st.container()
@@ -72,7 +75,7 @@ def _pick_trace(ctx: PageContext, store: Store | None, titles: dict[str, str], *
     now = page_state.current()
     default = _default_trace(ctx, store, titles)
     if now.trace and now.trace not in titles:
-        found = open_trace(now.trace, store, ctx.dataset, titles, local=local)
+        found = open_trace(now.trace, store, ctx.dataset, local=local)
         if found is None:
             instead = f"; {titles[default]} is shown" if default else ""
             page_state.settle("trace", default, f"There are no calls of {now.trace[:60]}{instead}.", always=True)
@@ -91,7 +94,7 @@ def _pick_trace(ctx: PageContext, store: Store | None, titles: dict[str, str], *
         on_change=lambda: page_state.choose(call=""),
         width=560,
     )
-    return open_trace(name, store, ctx.dataset, titles, local=local)  # type: ignore[no-any-return]
+    return open_trace(name, store, ctx.dataset, local=local)
 
 
 def _default_trace(ctx: PageContext, store: Store | None, titles: Mapping[str, str]) -> str:
@@ -225,6 +228,8 @@ def _show_charts(trace: TraceSource) -> None:
     calls = trace.costs()
     if calls.empty:
         return
+    order = {name: place for place, name in enumerate(tree_data.PURPOSE_TITLES)}
+    calls = calls.sort_values("purpose", key=lambda p: p.map(order).fillna(len(order)), kind="stable")
     calls["purpose"] = calls["purpose"].map(lambda p: tree_data.PURPOSE_TITLES.get(p, p or "Other"))
     timed = calls.dropna(subset=["seconds"])
     timed = timed[timed["seconds"] > 0]
