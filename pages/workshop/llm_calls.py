@@ -6,7 +6,7 @@ from lusifer import settings
 from lusifer.safe_text import to_safe_csv
 from lusifer.ui import page_state, state
 from lusifer.ui.formatting import with_item_noun
-from lusifer.ui.pages.llm_calls import call_log, trace_view
+from lusifer.ui.pages.llm_calls import call_log, trace_view, tree_data
 
 st.title("LLM calls", icon=":material/receipt_long:")
 st.caption(
@@ -38,7 +38,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     filters = {}
     for column, title, names in (
         ("model", "Model", None),
-        ("purpose", "Purpose", call_log.PURPOSE_TITLES),
+        ("purpose", "Purpose", tree_data.PURPOSE_TITLES),
         ("status", "Status", call_log.STATUS_TITLES),
         ("prompt_version", "Prompt version", None),
         ("user_id", "User", None),

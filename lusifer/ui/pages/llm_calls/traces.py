@@ -252,7 +252,10 @@ def add(sums: Iterable[Sums]) -> Sums:
     seconds = [s.seconds for s in sums if s.seconds is not None]
     prices = [s.price for s in sums if s.price is not None]
     return Sums(
-        *(sum(getattr(s, name) for s in sums) for name in ("calls", "cached", "failed", "tokens")),
+        calls=sum(s.calls for s in sums),
+        cached=sum(s.cached for s in sums),
+        failed=sum(s.failed for s in sums),
+        tokens=sum(s.tokens for s in sums),
         seconds=sum(seconds) if seconds else None,
         price=sum(prices) if prices else None,
         unpriced=sum(s.unpriced for s in sums),
