@@ -15,7 +15,7 @@ from streamlit.util import calc_hash
 
 from lusifer import store as storing
 from lusifer.runs import tables
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from tests.conftest import PATIENCE, ROOT, write_tiny
 from tests.servers.openai import KEY
 
@@ -45,12 +45,17 @@ PATHS = {
 }
 
 
-def open_page(page: str, *, fresh: bool = False, **query: str) -> AppTest:
-    """A page by its address, with the built-in unless another model is named; ``fresh``: as a first visit opens it."""
+def open_page(page: str, *, fresh: bool = False, visitor: str = "", **query: str) -> AppTest:
+    """A page by its address, with the built-in unless another model is named; ``fresh``: as a first visit opens it.
+
+    ``visitor`` names the session.
+    """
     query = query if fresh else {"model": "builtin", **query}
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     for name, value in query.items():
         app.query_params[name] = value
+    if visitor:
+        app.session_state[session_keys.SESSION.key] = visitor
     if page != "users":
         # As a link to its address does. Before the first run the harness would take the script's name for the address.
         app._page_hash = calc_hash(page)  # noqa: SLF001

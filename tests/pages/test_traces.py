@@ -130,7 +130,7 @@ def test_a_text_leads_to_the_answer_that_it_stands_in(store: Store) -> None:
     assert traces.find_key(calls, "7/3/update") is None and traces.find_key(calls, "99") is None
 
 
-def test_the_recordings_calls_are_there_at_once(data_dir: Path) -> None:
+def test_the_recordings_calls_are_there_at_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = f"recorded:{NAMES[0]}"
     app = open_page("calls", model=spec, call="452/2/update")
     said = texts(app)
@@ -143,6 +143,13 @@ def test_the_recordings_calls_are_there_at_once(data_dir: Path) -> None:
     assert Store(data_dir / "lusifer.db").list_calls({})[1] == 0, "nothing is asked or stored by looking"
     app = open_page("calls", model=spec, trace="run:gone", call="452/99/update")
     assert not app.exception and "There are no calls of run:gone" in texts(app).replace("\\", "")
+    Store(data_dir / "lusifer.db").save_call({**CALL, "text": "somebody's answer"})
+    owner = open_page("calls", model=spec, trace="run:r1", call="1")
+    assert [c for c in owner.code if "somebody's answer" in c.value]
+    monkeypatch.setenv("LUSIFER_PUBLIC", "1")
+    stranger = open_page("calls", model=spec, trace="run:r1", call="1")
+    assert not stranger.exception and "There are no calls of run:r1" in texts(stranger).replace("\\", "")
+    assert not [c for c in stranger.code if "somebody's answer" in c.value], "calls of other visitors"
 
 
 def test_a_recording_lists_users_from_one_on(ml100k) -> None:

@@ -296,7 +296,9 @@ def _test_connection(endpoint: Endpoint, model: str | None) -> None:
             raise InvalidInputError("A model can't be called while results can't be stored.")
         # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
         llm_with_cache = CachedLLM(
-            BudgetedLLM(create_bare_llm(model, session_keys.API_KEYS.get())[0], database, state.get_budget()), database
+            BudgetedLLM(create_bare_llm(model, session_keys.API_KEYS.get())[0], database, state.get_budget()),
+            database,
+            session=state.session_id(),
         )
         answer = llm_with_cache.complete(
             [Message("user", "Answer with the word yes.")],
@@ -374,7 +376,8 @@ def show_budget() -> None:
         day = state.get_budget().day
         if day.is_set:
             used = database.get_spent("day", state.get_budget().names()["day"])
-            st.caption(f"Today, all users: {format_money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$"))
+            most = f" of {format_money(day.dollars)}" if day.dollars is not None else ""
+            st.caption(f"Today, all users: {format_money(used[1])}{most}, {used[0]:,} tokens.".replace("$", "\\$"))
 
 
 def _max_budget() -> float | None:

@@ -34,6 +34,7 @@ _RATINGS = "ratings"
 def show_traces(ctx: PageContext, store: Store | None) -> None:
     """The whole view. It reads what is stored or recorded; nobody is asked."""
     local = not settings.is_public()
+    store = store if local else None  # runs hold calls of other visitors: strangers see recordings alone
     titles = list_titles(store, local=local)
     trace = _pick_trace(ctx, store, titles, local=local)
     if trace is None:
@@ -214,7 +215,7 @@ def show_links(call: Mapping[str, Any]) -> None:
     """From a call of the list to its trace, and to what it wrote."""
     users, user = state.current_context().dataset, call["user_id"]
     name = f"run:{call['run_id']}" if call["run_id"] else f"evolution:{call['evolution']}" if call["evolution"] else ""
-    if name:
+    if name and not settings.is_public():
         page_registry.show_page_link(
             "llm_calls", "In its trace", calls_view=page_state.TRACES, trace=name, call=str(call["id"])
         )
