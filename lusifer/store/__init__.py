@@ -18,11 +18,14 @@ from lusifer.store.prompt_versions import PromptVersions
 from lusifer.store.run_file import RUN_ID
 from lusifer.store.run_records import Runs
 from lusifer.store.totals import Totals
+from lusifer.store.traces import Traces
 from lusifer.store.transfer import Transfer
 from lusifer.store.whole_tables import Tables
 
 
-class Store(Runs, Calls, Totals, Tables, Bookings, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
+class Store(
+    Runs, Calls, Traces, Totals, Tables, Bookings, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer
+):
     """The database. Safe to use from any number of threads; each gets a connection of its own.
 
     Raises:

@@ -11,6 +11,7 @@ import sqlite_utils
 
 from lusifer.store.core import FIRST_LOCAL, SQLiteBase, insert, now, translates_sqlite_errors
 from lusifer.store.totals import sums
+from lusifer.store.traces import is_repair
 
 
 class Calls(SQLiteBase):
@@ -103,27 +104,28 @@ class Calls(SQLiteBase):
     def find_repairs(self, call: Mapping[str, Any]) -> tuple[int | None, int | None]:
         """The call that this one repairs, and the call that repairs this one; ``None`` where there is none.
 
-        A repair shows the conversation so far, so it has more than two messages, and follows for the same
-        user, step and purpose.
+        A repair follows for the same user, step and purpose, and goes on from the question, see
+        `lusifer.store.traces.is_repair`.
         """
         same_request = (
             "user_id is :user_id and step is :step and purpose is :purpose and model is :model and run_id is"
             " :run_id and evolution is :evolution"
         )
-        db, values = self._open(), dict(call)
-        long = json.loads(call["messages"] or "[]")[2:]
-        before = after = None
-        if long:
-            before = db.execute(
-                f"select max(id) from calls where id < :id and {same_request} and status = 'invalid'", values
-            ).fetchone()[0]
+        db, values, before, after = self._open(), dict(call), None, None
+        former = db.execute(
+            f"select id, messages from calls where id < :id and {same_request} and status = 'invalid'"
+            " order by id desc limit 1",
+            values,
+        ).fetchone()
+        if former and is_repair(former[1], call["messages"]):
+            before = former[0]
         if call["status"] == "invalid":
-            row = db.execute(
+            later = db.execute(
                 f"select id, messages from calls where id > :id and {same_request} and messages is not null"
                 " order by id limit 1",
                 values,
             ).fetchone()
-            after = row[0] if row and json.loads(row[1])[2:] else None
+            after = later[0] if later and is_repair(call["messages"], later[1]) else None
         return before, after
 
     def _index_all_calls(self) -> None:

@@ -339,3 +339,12 @@ def m007_booking_owners(db: sqlite_utils.Database) -> None:
     db["spending"].add_column("owner", str)
     db["spending"].add_column("model", str)
     db.execute("create index spending_open on spending (owner) where settled = 0")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m008_trace_index(db: sqlite_utils.Database) -> None:
+    """Sums over a run by user are read from an index alone, in the order in which they are shown."""
+    db.execute(
+        "create index calls_trace on calls (run_id, user_id, status, input_tokens, output_tokens, price, latency_ms)"
+        " where run_id is not null"
+    )

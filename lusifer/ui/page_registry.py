@@ -6,6 +6,8 @@ import functools
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from typing import NoReturn
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -88,6 +90,18 @@ def show_page_link(page: str, label: str, **values: object) -> None:
     """
     spec = page_specs()[page]
     st.page_link(spec.path, label=label, icon=spec.icon, query_params=page_state.link(spec.url_path, **values))
+
+
+def page_address(page: str, **values: object) -> str:
+    """A page's address beside this one's, with what is looked at; see `show_page_link`."""
+    spec = page_specs()[page]
+    return f"{spec.url_path}?{urlencode(page_state.link(spec.url_path, **values))}"
+
+
+def open_page(page: str, **values: object) -> NoReturn:
+    """Go to another page as a link of `show_page_link` does."""
+    spec = page_specs()[page]
+    st.switch_page(spec.path, query_params=page_state.link(spec.url_path, **values))
 
 
 def page_rows() -> list[tuple[str, str, str, str]]:

@@ -30,6 +30,8 @@ PROMPT_VIEWS = EDIT_PROMPT, COMPARE_PROMPTS, PROMPT_VERSIONS = "Edit", "Compare"
 """The views of the Prompts page."""
 LAB_VIEWS = EDIT_PROFILE, WHAT_IF, YOU = "Edit a profile", "What if", "You"
 """The views of the What-if lab."""
+CALL_VIEWS = TRACES, ALL_CALLS = "Traces", "All calls"
+"""The views of the LLM calls page."""
 ACCURACY_VIEWS = ("distribution", "groups", "calibration", "audit", "misses", "pairs", "ranking", "cold", "runs")
 """What can be open under Details on the Accuracy page."""
 MAX_HISTORY, MAX_BATCH_SIZE = 500, 100
@@ -151,7 +153,10 @@ class PageState:
         template: the template that is edited.
         draft: the draft that is edited, by its id.
         version: the version that is shown, such as ``v4``.
-        call: the call that is shown, by its number.
+        calls_view: what is open on LLM calls.
+        trace: what the tree of calls is of, such as ``run:ID`` or ``recorded:NAME``.
+        trace_from: the user from whom on its users are listed.
+        call: the call that is shown: its number, or user, step and purpose.
         call_search: words that calls are searched for.
     """
 
@@ -184,6 +189,9 @@ class PageState:
     trial: str = _field("", "trial", "comparison", page="prompts", key="trial-run")
     draft: str = _field("", "draft", "draft", page="prompts")
     version: str = _field("", "version", "version", page="prompts")
+    calls_view: str = _field(TRACES, "view", "view", _one_of(CALL_VIEWS, TRACES), page="calls", key="calls-view")
+    trace: str = _field("", "trace", "trace", page="calls")
+    trace_from: str = _field("", "from", "first user", page="calls", key="trace-from", typed=True)
     call: str = _field("", "call", "call", page="calls")
     call_search: str = _field("", "call-search", "search", page="calls", typed=True)
 

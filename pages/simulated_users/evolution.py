@@ -7,7 +7,7 @@ import streamlit as st
 from lusifer.charts import evolution_charts
 from lusifer.errors import LusiferError
 from lusifer.simulator.repetition import repetition
-from lusifer.ui import page_state, state
+from lusifer.ui import page_registry, page_state, state
 from lusifer.ui.components import claim_audit, downloads, evolution_runner, profile_view, user_picker
 from lusifer.ui.components.linked_evolution import pinned_items, show_linked_evolution
 from lusifer.ui.formatting import escape_markdown, with_item_noun
@@ -102,7 +102,10 @@ if presenting:
 
 with view:
     described = linked_steps.describe_steps(ctx, user, spec, steps)
-    show_linked_evolution(described, spec.id, number, step_player.go_to_step)
+    calls = linked_steps.call_addresses(ctx, user, spec, steps)
+    wanted = show_linked_evolution(described, spec.id, number, step_player.go_to_step, calls)
+if wanted is not None:
+    page_registry.open_page("llm_calls", **linked_steps.call_of(ctx, user, spec, *wanted))
 repeated = repetition(steps, number)
 if repeated.flagged and not ctx.builtin:
     st.warning(evolution_tables.describe_repetition(repeated), icon=":material/repeat:")

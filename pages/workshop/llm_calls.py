@@ -1,14 +1,12 @@
 """Calls: every question to a language model, its answer, its price, and what went wrong."""
 
-import re
-
 import streamlit as st
 
 from lusifer import settings
 from lusifer.safe_text import to_safe_csv
-from lusifer.ui import page_registry, page_state, state
+from lusifer.ui import page_state, state
 from lusifer.ui.formatting import with_item_noun
-from lusifer.ui.pages.llm_calls import call_log
+from lusifer.ui.pages.llm_calls import call_log, trace_view, tree_data
 
 st.title("LLM calls", icon=":material/receipt_long:")
 st.caption(
@@ -20,6 +18,12 @@ st.caption(
     )
 )
 store = state.open_store()
+view = st.segmented_control(
+    "View", page_state.CALL_VIEWS, key=page_state.seed("calls_view"), required=True, label_visibility="collapsed"
+)
+if view == page_state.TRACES:
+    state.draw_or_show_error(lambda: trace_view.show_traces(state.current_context(), store))
+    st.stop()
 if store is None:
     st.info("There is no database, so no call is recorded. The sidebar says why.", icon=":material/database_off:")
     st.stop()
@@ -39,7 +43,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     filters = {}
     for column, title, names in (
         ("model", "Model", None),
-        ("purpose", "Purpose", call_log.PURPOSE_TITLES),
+        ("purpose", "Purpose", tree_data.PURPOSE_TITLES),
         ("status", "Status", call_log.STATUS_TITLES),
         ("prompt_version", "Prompt version", None),
         ("user_id", "User", None),
@@ -96,19 +100,12 @@ else:
     )
     numbers = table.index[table_event.selection.rows].tolist()
     requested = str(numbers[0]) if numbers else page_state.current().call
-    call = call_log.find_call(store, int(requested) if re.fullmatch(r"[0-9]{1,15}", requested) else None)
+    call = call_log.find_call(store, int(requested) if call_log.is_number(requested) else None)
     page_state.settle("call", requested if call is not None else "", f"There is no call {requested[:60]}.")
     if call is not None:
         with st.container(border=True):
             call_log.show_call(call)
-            if call["user_id"] is not None and call["step"]:
-                page_registry.show_page_link(
-                    "evolution",
-                    f"User {call['user_id']}, step {call['step']}",
-                    user=state.current_context().dataset.user_label(int(call["user_id"])),
-                    step=int(call["step"]),
-                    model=call["model"],
-                )
+            trace_view.show_links(call)
 
 st.subheader("Totals", icon=":material/functions:")
 grouping = st.segmented_control(

@@ -460,12 +460,12 @@ def test_claims_are_marked_on_evolution(data_dir: Path) -> None:
 def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    empty = open_page("calls")
+    empty = open_page("calls", view="All calls")
     assert not empty.exception and "No LLM has been called yet" in texts(empty)
     app = open_page("evolution", user="405", model="openai:small")
     next(b for b in app.button if b.label.startswith("Compute 4 steps")).click().run()
     _wait()
-    app = open_page("calls", call="8")
+    app = open_page("calls", view="All calls", call="8")
     assert not app.exception and not app.error
     table = app.dataframe[0].value
     assert len(table) == 8 and set(table["Purpose"]) == {"Forecast", "Profile"}
@@ -474,7 +474,7 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     assert '"explanation"' in codes and "json_schema" in codes, "the answer, and how to repeat it"
     assert "$OPENAI_API_KEY" in codes and KEY not in codes and openai_server.url in codes
     monkeypatch.setenv("LUSIFER_PUBLIC", "1")
-    stranger = open_page("calls", call="8")
+    stranger = open_page("calls", view="All calls", call="8")
     shown = "\n".join(c.value for c in stranger.code)
     assert not stranger.exception and openai_server.url not in shown + texts(stranger)
     assert not [b for b in stranger.button if "Delete" in b.label]
@@ -490,7 +490,7 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     store = storing.Store(data_dir / "lusifer.db")
     keys = [r["key"] for r in (store.get_call(n) for n in range(1, 9))]
     asked = len(openai_server.requests)
-    app = open_page("calls", call="8")
+    app = open_page("calls", view="All calls", call="8")
     again = next(b for b in app.button if b.label.startswith("Ask again (1 call"))
     again.click().run()
     _wait()

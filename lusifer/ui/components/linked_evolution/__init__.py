@@ -6,7 +6,7 @@ nothing; it is told a moment later, for the address and what else the page shows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,12 @@ def _component() -> ComponentRenderer:
 
 
 def show_linked_evolution(
-    described: Mapping[str, Any], evolution: str, step: int, on_step: Callable[[int], None]
-) -> None:
+    described: Mapping[str, Any],
+    evolution: str,
+    step: int,
+    on_step: Callable[[int], None],
+    calls: Sequence[Mapping[str, str]] = (),
+) -> tuple[int, str] | None:
     """Draw the view.
 
     Args:
@@ -43,6 +47,10 @@ def show_linked_evolution(
         evolution: names the evolution; another one starts at ``step`` with nothing pinned.
         step: the step to show, from 1.
         on_step: called with the step that a person chose in the view, before the page runs again.
+        calls: for each step the addresses of the calls that wrote its texts, by purpose; empty where none did.
+
+    Returns:
+        Step and purpose of the call that a person asked for just now.
     """
 
     def tell_step() -> None:
@@ -51,11 +59,21 @@ def show_linked_evolution(
             on_step(chosen)
 
     told = _choice().get("told")
-    _component()(
+    result = _component()(
         key=KEY,
-        data={**described, "evolution": evolution, "step": step, "told": told if type(told) is int else 0},
+        data={
+            **described,
+            "evolution": evolution,
+            "step": step,
+            "told": told if type(told) is int else 0,
+            "calls": [dict(addresses) for addresses in calls],
+        },
         on_choice_change=tell_step,
+        on_call_change=lambda: None,
     )
+    number, _, purpose = str(getattr(result, "call", None) or "").partition("/")
+    found = number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= len(calls)
+    return (int(number), purpose) if found and purpose in calls[int(number) - 1] else None
 
 
 def pinned_items() -> list[int]:

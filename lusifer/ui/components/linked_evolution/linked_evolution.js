@@ -23,8 +23,9 @@ class LinkedEvolution {
 
   // ---- what comes from the server, and goes to it ---------------------------------------------------------------
 
-  receive(data, tell) {
+  receive(data, tell, openCall) {
     this.tell = tell;
+    this.openCall = (call) => openCall("call", call);
     const other = data.evolution !== this.data?.evolution, more = data.steps.length !== this.data?.steps.length;
     const behind = data.told < this.told || this.timer !== null;  // it has not heard the last choice yet
     this.data = data;
@@ -264,6 +265,12 @@ class LinkedEvolution {
     });
     this.body.addEventListener("focusout", () => set("focused", null));
     this.body.onclick = (event) => {
+      const call = event.target.closest?.("[data-call]");
+      if (call) {  // another tab loads the address; here the session goes on
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        return this.openCall(call.dataset.call);
+      }
       const key = keyOf(event);
       if (key && !String(getSelection())) this.setPin(key);
     };
@@ -330,11 +337,11 @@ class LinkedEvolution {
   }
 }
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".linked-evolution");
   if (!instances.has(root)) instances.set(root, new LinkedEvolution(root));
   const view = instances.get(root);
-  view.receive(data, setStateValue);
+  view.receive(data, setStateValue, setTriggerValue);
   return () => {
     view.end();
     instances.delete(root);

@@ -22,7 +22,8 @@ class StepView {
     const movies = make("section", { class: "movies", "aria-labelledby": "movies" },
       make("div", { class: "heading" },
         make("h3", { id: "movies", "data-anchor": "movies" }, "What it expected, what was given"),
-        make("span", { class: "quiet" }, "largest surprise first")),
+        make("span", { class: "quiet" }, "largest surprise first",
+          this.current.rmse !== null ? this.callLink("forecast", "the call that forecast them", " · ") : "")),
       make("p", { class: "legend" },
         make("span", {}, make("i", { class: "ring", "aria-hidden": "true" }), " forecast"),
         make("span", {}, make("i", { class: "dot", "aria-hidden": "true" }), " actual rating"),
@@ -44,7 +45,7 @@ class StepView {
     return make("section", { class: "why", "aria-labelledby": "why" },
       make("h3", { id: "why", class: "kicker" }, `Why it changed at step ${this.current.number}`),
       this.pressable("e", "p", { class: "reason" }, this.pieces(explanation.pieces)),
-      make("p", { class: "facts" }, facts.join(" · ")),
+      make("p", { class: "facts" }, facts.join(" · "), this.callLink("update", "The call that wrote this", " · ")),
       this.pinned === "e" ? this.drawEvidence(explanation.verdict) : null);
   }
 
@@ -84,7 +85,8 @@ class StepView {
     return make("div", { class: "details" },
       make("span", { class: "quiet" }, [item.year, ...item.genres].filter(Boolean).join(" · ")),
       item.failure ? make("span", {}, `No forecast: ${item.failure}`) : null,
-      item.reason ? make("span", {}, make("b", {}, "Forecast because: "), item.reason) : null,
+      item.reason ? make("span", {}, make("b", {}, "Forecast because: "), item.reason,
+        this.callLink("forecast", "the call", " · ")) : null,
       make("span", { class: "quiet" },
         `Behind ${plural(causes.length, "statement or change", "statements and changes")}.`),
       // Where the view is one column, what is lit is far away.
@@ -125,7 +127,9 @@ class StepView {
           make("span", { "aria-hidden": "true" }, `${SIGNS[change.direction]} `), make("b", {}, change.direction)),
         make("b", { class: "aspect" }, change.aspect), this.mark(change.verdict)),
       this.drawChips(change.cited, this.pinned === `c${at}`),
-      change.verdict ? make("span", { class: "quiet" }, change.verdict.why) : null));
+      change.verdict ? make("span", { class: "quiet" }, change.verdict.why) : null),
+    this.pinned === `c${at}` ? make("div", { class: "details" },
+      this.callLink("update", "The call that reported this change")) : null);
   }
 
   drawProfile() {
@@ -156,7 +160,15 @@ class StepView {
       doubted || (open && verdict) ? this.drawEvidence(verdict) : null,
       open && !verdict ? make("span", { class: "quiet" }, "Nothing in it was checked against the ratings.") : null,
       open && old ? make("span", {}, make("b", {}, "Before: "), make("del", {}, old)) : null,
-      open && !tag ? make("span", { class: "quiet" }, `Unchanged since step ${since}.`) : null) : null);
+      open && !tag ? make("span", { class: "quiet" }, `Unchanged since step ${since}.`) : null,
+      open ? this.callLink("update", "The call that wrote this statement", "", since) : null) : null);
+  }
+
+  /** A link to the call that a text comes from; nothing where no call wrote it. */
+  callLink(purpose, text, before = "", step = this.current.number) {
+    const href = this.data.calls?.[step - 1]?.[purpose];
+    return href ? make("span", {}, before,
+      make("a", { class: "call-link", href, "data-call": `${step}/${purpose}` }, text)) : null;
   }
 
   // ---- parts ----------------------------------------------------------------------------------------------------

@@ -9,11 +9,32 @@ import streamlit as st
 
 from lusifer.simulator import EvolutionSpec, Step
 from lusifer.simulator.evolution import initial_context
+from lusifer.ui import page_registry, page_state
 from lusifer.ui.caching import HASHES
 from lusifer.ui.components import claim_audit
 from lusifer.ui.components.linked_evolution import describe_evolution
 from lusifer.ui.pages.evolution import evolution_tables
 from lusifer.ui.state import PageContext
+
+
+def call_of(ctx: PageContext, user: int, spec: EvolutionSpec, step: int, purpose: str) -> dict[str, str]:
+    """Fields of the page LLM calls that show the call which wrote the texts of a step."""
+    trace = ctx.model if ctx.recording is not None else f"evolution:{spec.id}"
+    label = str(ctx.dataset.user_label(user))
+    return {"calls_view": page_state.TRACES, "trace": trace, "call": f"{label}/{step}/{purpose}"}
+
+
+def call_addresses(ctx: PageContext, user: int, spec: EvolutionSpec, steps: Sequence[Step]) -> list[dict[str, str]]:
+    """For each step the addresses of the calls that wrote its texts, by purpose; empty for the built-in."""
+    if ctx.builtin:
+        return []
+    return [
+        {
+            purpose: page_registry.page_address("llm_calls", **call_of(ctx, user, spec, step.number, purpose))
+            for purpose in (("forecast", "update") if step.forecast else ("update",))
+        }
+        for step in steps
+    ]
 
 
 def describe_steps(ctx: PageContext, user: int, spec: EvolutionSpec, steps: Sequence[Step]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 import time
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from lusifer.ui import session_keys, state
 from lusifer.ui.components import downloads
 from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money
+from lusifer.ui.pages.llm_calls.tree_data import PURPOSE_TITLES
 
 PAGE_SIZE = 100
 """Calls shown at a time."""
@@ -36,7 +38,7 @@ STATUS_TITLES = {
     "invalid": "Invalid answer",
 }
 RECORDED_TITLE = "Recorded"
-PURPOSE_TITLES = {"forecast": "Forecast", "update": "Profile", "rate": "Rating", "test": "Connection test"}
+
 TOTAL_GROUPS = {
     "day": "Day",
     "model": "Model",
@@ -60,6 +62,11 @@ def filter_choices(store: Store, column: str, names: dict[str, str] | None = Non
     """The values that a filter offers, and how each is shown."""
     values = store.list_call_values(column, reader())
     return values, {v: (names or {}).get(v, str(v)) for v in values}
+
+
+def is_number(text: str) -> bool:
+    """Whether a text of an address can be the number of a call."""
+    return re.fullmatch(r"[0-9]{1,15}", text) is not None
 
 
 def find_call(store: Store, number: int | None) -> dict[str, Any] | None:
@@ -212,7 +219,7 @@ def show_call(call: dict[str, Any]) -> None:
         status_title(call["status"], call["model"]),
         f"price {price}" if call["status"] != "cached" else "free",
     ]
-    st.markdown(f"**Call {call['id']}**: {escape_markdown(', '.join(facts))}".replace("$", "\\$"))
+    st.markdown(f"**Call {call['id']}**: {escape_markdown(', '.join(facts))}")
     if call["error"]:
         st.warning(escape_markdown(call["error"]), icon=":material/error:")
     store = state.open_store()
