@@ -5,7 +5,7 @@ import streamlit as st
 from lusifer import prompts
 from lusifer.errors import LusiferError
 from lusifer.ui import page_state, session_keys, state
-from lusifer.ui.components import item_picker, user_picker
+from lusifer.ui.components import data_tables, item_picker, user_picker
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.prompts import comparison_view, draft_run, prompt_editor, prompt_preview, version_list
 from lusifer.ui.pages.prompts import draft as drafts
@@ -106,9 +106,7 @@ with right:
             prompt_preview.show_rendered_prompt(preview, tokens_per_character)
 with left:
     with st.expander("Variables and their values here", icon=":material/data_object:"):
-        st.dataframe(
-            prompt_preview.variable_table(preview, template), hide_index=True, alt="Variables of this template"
-        )
+        data_tables.show_table(prompt_preview.variable_table(preview, template), alt="Variables of this template")
     drafts.show_save(store, draft, not preview.mistakes)
 if not ctx.builtin and not preview.mistakes:
     st.subheader("Try it", icon=":material/science:")

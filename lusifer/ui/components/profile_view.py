@@ -14,7 +14,7 @@ from lusifer.simulator import Step
 from lusifer.simulator.diff import Line, diff
 from lusifer.simulator.types import SECTIONS, Profile
 from lusifer.ui import state
-from lusifer.ui.components import posters
+from lusifer.ui.components import data_tables, posters
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 
 SECTION_ICONS = {
@@ -150,9 +150,8 @@ def show_batch(step: Step, chosen: Collection[int] = ()) -> None:
             }
         )
     frame = pd.DataFrame(rows)
-    st.dataframe(
+    data_tables.show_table(
         frame.drop(columns=[c for c in ("Poster", "About") if not frame[c].any()]),
-        hide_index=True,
         column_config={
             "Poster": st.column_config.ImageColumn(width=45),
             with_item_noun("Movie"): st.column_config.TextColumn(pinned=True, width="medium"),

@@ -13,7 +13,7 @@ from lusifer.charts import accuracy_charts
 from lusifer.evaluation import SIMULATOR
 from lusifer.simulator import BUILTIN, label
 from lusifer.ui import session_keys
-from lusifer.ui.components import predictor_titles, user_sample
+from lusifer.ui.components import data_tables, predictor_titles, user_sample
 from lusifer.ui.formatting import escape_markdown, format_spent, with_item_noun
 from lusifer.ui.pages.accuracy import accuracy_tables
 from lusifer.ui.state import PageContext
@@ -81,9 +81,8 @@ def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
         table["Tokens"] = np.where(is_simulator, usage["tokens"], np.nan)
         table["Price"] = np.where(is_simulator, format_spent(usage), "")
     number = st.column_config.NumberColumn
-    st.dataframe(
+    data_tables.show_table(
         table,
-        hide_index=True,
         alt="Errors of all predictors with intervals",
         height="content",
         column_config={

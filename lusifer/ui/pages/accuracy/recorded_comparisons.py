@@ -18,7 +18,7 @@ from lusifer.runs import listing
 from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import page_state, session_keys, state
-from lusifer.ui.components import predictor_titles, run_picker
+from lusifer.ui.components import data_tables, predictor_titles, run_picker
 from lusifer.ui.pages.accuracy import accuracy_tables
 
 
@@ -121,15 +121,14 @@ def show_other_runs(runs: Sequence[dict[str, Any]], run: dict[str, Any]) -> None
         table = pd.DataFrame(
             [(title, *pair) for title, pair in changed.items()], columns=["Setting", "This run", "Other run"]
         )
-        st.dataframe(table, hide_index=True, alt="Settings in which the two runs differ", width="content")
+        data_tables.show_table(table, alt="Settings in which the two runs differ", width="content")
     else:
         st.caption("Both runs have the same settings.")
     first, second = (accuracy_tables.load_predictions(r["id"]) for r in (run, other))
     names = predictor_titles.in_order(run["summary"]["predictors"].keys() & other["summary"]["predictors"].keys())
     rows = [_difference(name, run, other, first, second) for name in names]
-    st.dataframe(
+    data_tables.show_table(
         pd.DataFrame(rows),
-        hide_index=True,
         alt="RMSE of both runs by predictor",
         column_config={
             name: st.column_config.NumberColumn(format=pattern)
@@ -179,9 +178,8 @@ def show_published() -> None:
             "These figures were measured on other test ratings, so they can't be compared with the table above row by "
             "row. To compare a model of yours on the same rows, import its predictions."
         )
-        st.dataframe(
+        data_tables.show_table(
             pd.DataFrame([asdict(result) for result in PUBLISHED_RESULTS]),
-            hide_index=True,
             alt="Published errors with their sources",
             column_config={
                 "method": st.column_config.TextColumn("Method", pinned=True),

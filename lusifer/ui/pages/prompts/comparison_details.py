@@ -12,7 +12,7 @@ import streamlit as st
 from lusifer.evaluation import prompt_trials
 from lusifer.store import Store
 from lusifer.ui import session_keys
-from lusifer.ui.components import profile_view
+from lusifer.ui.components import data_tables, profile_view
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.prompts import answer_notes, comparison_tables
 from lusifer.ui.state import PageContext
@@ -66,21 +66,21 @@ def show_details(ctx: PageContext, store: Store, run: dict[str, Any], rows: pd.D
                 "Ratings": moved["rows"],
             }
         )
-        st.caption("Largest increase in error first. Select a row to see both profiles and all ratings.")
-        table_event = st.dataframe(
+        st.caption("Largest increase in error first. Click a row to see both profiles and all ratings.")
+        opened = session_keys.opened_row(f"moved-{run['id']}-{other}")
+        index = min(opened.get(), len(moved) - 1)
+        data_tables.pick_row(
             table,
-            hide_index=True,
-            height=250,
-            on_select="rerun",
-            selection_mode="single-row",
             key=f"moved-{run['id']}-{other}",
+            chosen=index,
+            on_pick=opened.set,
+            height=250,
             alt="Users by change in error",
             column_config={
                 c: st.column_config.NumberColumn(format="%+.3f" if c.startswith("Change") else "%.3f")
                 for c in ("Change in RMSE", names[0], names[other])
             },
         )
-        index = table_event.selection.rows[0] if table_event.selection.rows else 0
         user = int(moved["user_id"].iloc[index])
         indices = list(range(len(names))) if len(names) <= comparison_tables.SIDE_BY_SIDE else [0, other]
     else:
@@ -140,9 +140,8 @@ def _show_answers(shown: _Comparison, rows: pd.DataFrame, indices: list[int]) ->
         table[f"Reason, {names[index]}"] = rows[f"reason_{index}"]
     if len(indices) > 1 and st.session_state.get(session_keys.ONLY_DIFFERENCES):
         table = table[table["Closest"] != "= same"]
-    st.dataframe(
+    data_tables.show_table(
         table,
-        hide_index=True,
         height="content",
         alt="Ratings of one user by candidate",
         column_config={names[index]: st.column_config.NumberColumn(format="%.2f") for index in indices}

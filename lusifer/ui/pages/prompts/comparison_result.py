@@ -18,6 +18,7 @@ from lusifer.runs import tables
 from lusifer.runs.kinds import FINAL_CHECK
 from lusifer.store import Store
 from lusifer.ui import state
+from lusifer.ui.components import data_tables
 from lusifer.ui.components.downloads import show_csv_button
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.prompts import comparison_details, comparison_tables
@@ -36,18 +37,15 @@ def show_result(ctx: PageContext, store: Store, run: dict[str, Any]) -> None:
         f"Differences are relative to {escape_markdown(summary['base'])}; in brackets their 95 % confidence intervals "
         "over users."
     )
-    st.dataframe(
+    data_tables.show_table(
         comparison_tables.metric_table(summary),
-        hide_index=True,
         height="content",
         alt="Measures by candidate",
         column_config={"Measure": st.column_config.TextColumn(pinned=True)},
     )
     st.caption(escape_markdown(comparison_tables.describe_detectable(summary)))
     with st.expander("Cost", icon=":material/payments:"):
-        st.dataframe(
-            comparison_tables.spend_table(summary), hide_index=True, alt="New cost and cached answers by candidate"
-        )
+        data_tables.show_table(comparison_tables.spend_table(summary), alt="New cost and cached answers by candidate")
         st.caption("Total: all calls of these evolutions and ratings, from any run; new: the calls of this run.")
     if len(names) > 2:
         cost = "price" if any(summary["candidates"][n]["price"]["value"] for n in names) else "tokens"

@@ -20,7 +20,7 @@ from lusifer.simulator.types import Context
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.caching import HASHES
-from lusifer.ui.components import item_picker
+from lusifer.ui.components import data_tables, item_picker
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.prompts.draft import Draft
 from lusifer.ui.pages.prompts.prompt_editor import TEMPLATE_TITLES
@@ -152,9 +152,8 @@ def show_rendered_prompt(preview: Preview, tokens_per_character: float) -> None:
     """The messages as they would be sent, and how long each part is."""
     total = round(sum(preview.sizes.values()) * tokens_per_character)
     st.caption(f"About {total:,} input tokens, at most {preview.most:,} output tokens.")
-    st.dataframe(
+    data_tables.show_table(
         token_table(preview, tokens_per_character),
-        hide_index=True,
         height="content",
         alt="Estimated tokens by section",
         column_config={"Tokens": st.column_config.ProgressColumn(format="%d", max_value=max(total, 1))},

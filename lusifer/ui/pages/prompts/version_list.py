@@ -13,6 +13,7 @@ from lusifer.prompts import versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
 from lusifer.ui import page_state, session_keys, state
+from lusifer.ui.components import data_tables
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.prompts import draft, prompt_editor
@@ -37,13 +38,19 @@ def show_versions(store: Store) -> None:
             for r in rows
         ]
     )
-    st.caption(f"{len(rows)} versions, newest first. A version never changes; a label can move. Select a row.")
-    table_event = st.dataframe(
+    requested = page_state.current().version
+    numbers = [r["number"] for r in rows]
+    number = labels.get(versions.ACTIVE, numbers[0])
+    if re.fullmatch(r"v[0-9]{1,9}", requested) and int(requested[1:]) in numbers:
+        number = int(requested[1:])
+    if requested:
+        page_state.settle("version", f"v{number}", f"There is no version {requested[:60]}; v{number} is shown.")
+    st.caption(f"{len(rows)} versions, newest first. A version never changes; a label can move. Click a row.")
+    data_tables.pick_row(
         table,
-        hide_index=True,
+        chosen=numbers.index(number),
+        on_pick=lambda row: page_state.choose(version=f"v{numbers[row]}"),
         height=min(38 * len(rows) + 40, 320),
-        on_select="rerun",
-        selection_mode="single-row",
         key="versions-table",
         alt="Prompt versions, newest first",
         column_config={
@@ -52,15 +59,6 @@ def show_versions(store: Store) -> None:
             "Note": st.column_config.TextColumn(width="large"),
         },
     )
-    requested = page_state.current().version
-    numbers = [r["number"] for r in rows]
-    default_number = labels.get(versions.ACTIVE, numbers[0])
-    if re.fullmatch(r"v[0-9]{1,9}", requested) and int(requested[1:]) in numbers:
-        default_number = int(requested[1:])
-    number = numbers[table_event.selection.rows[0]] if table_event.selection.rows else default_number
-    shown = f"v{number}"
-    if requested or table_event.selection.rows:
-        page_state.settle("version", shown, f"There is no version {requested[:60]}; {shown} is shown.")
     try:
         version = versions.get(store, number)
     except LusiferError as error:
@@ -126,11 +124,10 @@ def _show_differences(store: Store, version: PromptVersion, numbers: list[int]) 
         st.caption("No differences.")
     changed = [d for d in differences if not d.lines]
     if changed:
-        st.dataframe(
+        data_tables.show_table(
             pd.DataFrame(
                 [(d.part, d.before, d.after) for d in changed], columns=["Parameter", f"v{other}", f"v{version.number}"]
             ),
-            hide_index=True,
             alt="Parameters that differ",
         )
     for d in differences:

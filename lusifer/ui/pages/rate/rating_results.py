@@ -20,6 +20,7 @@ from lusifer.simulator.community import Community
 from lusifer.simulator.types import Context
 from lusifer.store import Store
 from lusifer.ui.caching import HASHES
+from lusifer.ui.components import data_tables
 from lusifer.ui.components.posters import poster_url
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
@@ -154,9 +155,8 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
         )
 
     with st.grid(2, min_column_width=420, gap="medium"):
-        st.dataframe(
+        data_tables.show_table(
             informative_columns(rows, ctx.builtin),
-            hide_index=True,
             alt="Simulated ratings with reasons",
             height="auto" if len(rows) <= 15 else 560,
             column_config={

@@ -27,7 +27,7 @@ from lusifer.simulator.whatif import with_local_user
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
 from lusifer.ui.caching import HASHES
-from lusifer.ui.components import evolution_runner, item_picker, paid_work, posters, profile_view
+from lusifer.ui.components import data_tables, evolution_runner, item_picker, paid_work, posters, profile_view
 from lusifer.ui.components.downloads import show_json_button
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown, with_item_noun
@@ -263,9 +263,8 @@ def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Ste
                 f"RMSE {error['rmse']:.2f}; always predicting {mean_rating:.2f}, the mean of all ratings, would give "
                 f"{naive:.2f}."
             )
-        st.dataframe(
+        data_tables.show_table(
             table,
-            hide_index=True,
             alt="Predictions and your ratings",
             column_config={
                 "Predicted": st.column_config.NumberColumn(format="%.2f"),
