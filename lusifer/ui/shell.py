@@ -37,9 +37,9 @@ READABLE_STYLE = f"""<style>
 """The same where CSS knows the theme (not in popovers): a reader's device may change it without asking the server."""
 UNSEEN_STYLE = f"<style>.st-key-{address_bar.KEY} {{display: none}}</style>"
 TOOLBAR_STYLE = """<style>
-[data-testid="stPlotlyChart"] .modebar-container {top: -1.35rem !important}
+[data-testid="stPlotlyChart"] .modebar-container {top: auto !important; bottom: 1.5rem; height: 0}
 </style>"""
-"""A chart's toolbar stands above the chart, where it covers no legend."""
+"""A chart's toolbar stands at its foot, where it covers no legend."""
 
 ABOUT = f"""
 **Lusifer Explorer {__version__}** simulates the users of a recommender system and lets you inspect the simulation.

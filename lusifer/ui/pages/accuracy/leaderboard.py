@@ -85,10 +85,12 @@ def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
         table,
         alt="Errors of all predictors with intervals",
         height="content",
+        row_height=data_tables.TWO_LINES,
         column_config={
-            "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=215),
+            "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=170),
             "group": st.column_config.TextColumn("Group"),
-            "RMSE": number(format="%.3f", width=70),
+            "RMSE": number(format="%.3f", width=62),
+            "RMSE, 95 %": st.column_config.TextColumn(width=115),
             "vs. bias": number(format="%+.3f", width=80, help="RMSE minus that of the user and item bias, paired."),
             "vs. best CF": number(
                 format="%+.3f",

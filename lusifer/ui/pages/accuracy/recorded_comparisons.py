@@ -19,6 +19,7 @@ from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import data_tables, predictor_titles, run_picker
+from lusifer.ui.components.closing_popover import close_popover, closing_popover
 from lusifer.ui.pages.accuracy import accuracy_tables
 
 
@@ -61,12 +62,13 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
     """Rename or delete a recorded run; strangers on a public server may do neither."""
     if store is None or run not in titles or settings.is_public():
         return
-    with st.popover("Manage", icon=":material/edit:"):
+    with closing_popover("Manage", "manage-run", icon=":material/edit:"):
         name = st.text_input(
             "Title", titles[run].split(" · ", 1)[-1].rsplit(" · ", 1)[0], key=f"title-{run}", max_chars=120
         )
         if st.button("Rename", icon=":material/check:", disabled=not name.strip()):
             store.rename_run(run, name.strip())
+            close_popover("manage-run")
             st.rerun()
         sure = st.checkbox("Yes, delete this comparison", key=f"sure-{run}")
         if st.button(
@@ -78,6 +80,7 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
                 if isinstance(job.result, dict) and job.result.get("id") == run:
                     jobs.discard(key)
             page_state.choose(comparison="")
+            close_popover("manage-run")
             st.rerun()
 
 

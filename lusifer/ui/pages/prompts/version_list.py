@@ -14,6 +14,7 @@ from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
 from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import data_tables
+from lusifer.ui.components.closing_popover import close_popover, closing_popover
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.prompts import draft, prompt_editor
@@ -137,7 +138,7 @@ def _show_differences(store: Store, version: PromptVersion, numbers: list[int]) 
 
 
 def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> None:
-    with st.popover("Labels", icon=":material/label:"):
+    with closing_popover("Labels", "labels", icon=":material/label:"):
         for label, number in labels.items():
             moves = [m for m in store.list_label_moves(label, 5) if m["before"]]
             with st.container(horizontal=True, vertical_alignment="center"):
@@ -148,11 +149,13 @@ def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> No
                     and st.button("Roll back", icon=":material/undo:", key=f"roll-{label}")
                 ):
                     versions.rollback(store, label)
+                    close_popover("labels")
                     st.rerun()
                 if label not in versions.LABELS and st.button(
                     "Remove", icon=":material/delete:", key=f"unlabel-{label}"
                 ):
                     store.move_label(label, None)
+                    close_popover("labels")
                     st.rerun()
         with st.form("new-label", clear_on_submit=True, border=False):
             label = st.text_input("Label to create or move", placeholder="stakeholder-demo")
@@ -163,6 +166,7 @@ def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> No
                 except LusiferError as error:
                     state.show_error(error)
                 else:
+                    close_popover("labels")
                     st.rerun()
 
 
