@@ -89,6 +89,23 @@ def test_a_run_that_somebody_deleted_leaves_no_rows(ctx, error) -> None:
     assert ctx.store.get_run(run.id) is None and not tables.table_path(run.id).exists()
 
 
+def test_lists_are_in_the_order_of_insertion_and_know_who_is_dead(ctx, store, monkeypatch) -> None:
+    """Also where the clock is set back; a run that nobody works at is interrupted."""
+    from lusifer.store import run_records
+
+    times = iter(["2026-11-27T10:00:00.000+00:00", "2026-11-27T09:00:00.000+00:00", "2026-11-27T08:00:00.000+00:00"])
+    monkeypatch.setattr(run_records, "now", lambda: next(times))
+    dead = [store.start_run(kind, kind) for kind in ("validity", "comparison", "validity")]
+    assert [r["id"] for r in listing.list_runs(store)] == dead[::-1]
+    assert {r["status"] for r in listing.list_runs(store)} == {"interrupted"}
+    monkeypatch.undo()
+    with record(ctx, VALIDITY, "x", model=MODEL, params={}) as run:
+        assert [r["status"] for r in listing.list_runs(store, limit=2)] == ["running", "interrupted"]
+        assert listing.get_run(store, run.id)["status"] == "running"
+        run.finish(SUMMARY)
+    assert listing.get_run(store, run.id)["status"] == "done" and not store.is_under_way(run.id)
+
+
 def test_a_finished_run_is_listed_exported_and_deleted(ctx, store, tmp_path) -> None:
     rows = pd.DataFrame({"a": [1, 2]})
     with record(ctx, VALIDITY, "A title", model=MODEL, params={"n": 1}) as run:
