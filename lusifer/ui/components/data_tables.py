@@ -11,9 +11,6 @@ import streamlit as st
 MISSING = "–"
 """What stands in a table where there is no value; Streamlit's own word would be "None"."""
 
-TWO_LINES = 56
-"""Height of a row in pixels in which a text that is too long for its column goes on in a second line."""
-
 
 def show_table(frame: pd.DataFrame, *, alt: str, **options: Any) -> None:
     """A table to be read.

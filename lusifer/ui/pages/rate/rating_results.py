@@ -157,8 +157,7 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
     data_tables.show_table(
         informative_columns(rows, ctx.builtin),
         alt="Simulated ratings with reasons",
-        row_height=data_tables.TWO_LINES,
-        height="content" if len(rows) <= 15 else 640,
+        height="content" if len(rows) <= 15 else 560,
         column_config={
             "poster": st.column_config.ImageColumn("", width=45),
             "spread": st.column_config.NumberColumn(
