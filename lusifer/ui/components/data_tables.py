@@ -38,13 +38,13 @@ def pick_row(
     """
 
     def picked() -> None:
-        selection = st.session_state[key].selection
-        positions = [row for row, _ in selection.cells] or selection.rows
+        selection = st.session_state[key]["selection"]
+        positions = [row for row, _ in selection["cells"]] or selection["rows"]
         if positions and positions[0] < len(frame):
             on_pick(int(positions[0]))
 
     marked = {"rows": [] if chosen is None else [chosen], "columns": [], "cells": []}
-    if key in st.session_state and dict(st.session_state[key].selection) != marked:
+    if key in st.session_state and dict(st.session_state[key]["selection"]) != marked:
         st.session_state[key] = {"selection": marked}
     st.dataframe(
         frame,
