@@ -2,12 +2,14 @@
 
 from lusifer import settings
 from lusifer.errors import LusiferError
-from lusifer.ui import shell
+from lusifer.ui import server, shell
 
 settings.keep_files_private()
 shell.configure()
 try:
     settings.load_env_file()
+    settings.check_switches()
+    server.guard()
 except LusiferError as error:
     shell.stop_with(error)
 settings.configure_logging()

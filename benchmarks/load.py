@@ -46,7 +46,7 @@ def resident(port: str) -> float:
     for place in Path("/proc").glob("[0-9]*"):
         try:
             command = (place / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if "streamlit" in command and port in command:
+            if {"streamlit", "lusifer.ui.server"} & set(command) and port in command:
                 total += int((place / "status").read_text().split("VmRSS:")[1].split()[0]) / 1024
         except (OSError, IndexError):
             continue

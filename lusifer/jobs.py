@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 import time
@@ -117,8 +118,15 @@ class Jobs:
 
     def __init__(self, workers: int = 2) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lusifer-job")
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[tuple[str, str], Job] = {}
         self._lock = threading.Lock()
+        self._owner = ""
+
+    def of(self, owner: str) -> Jobs:
+        """The same workers with the jobs of one owner: nobody else finds, follows, cancels or discards them."""
+        view = copy.copy(self)
+        view._owner = owner  # noqa: SLF001 - its own
+        return view
 
     def start(self, key: str, title: str, work: Callable[[Job], Any], *, store: Store | None = None) -> Job:
         """Start work under a key, or return the job that is at it already.
@@ -130,12 +138,12 @@ class Jobs:
             store: its connection in that thread is closed when the work ends.
         """
         with self._lock:
-            current = self._jobs.get(key)
+            current = self._jobs.get((self._owner, key))
             if current is not None and current.active:
                 return current
             job = Job(key, title)
-            self._jobs.pop(key, None)
-            self._jobs[key] = job
+            self._jobs.pop((self._owner, key), None)
+            self._jobs[self._owner, key] = job
             for old in [k for k, j in self._jobs.items() if not j.active][:-MAX_ENDED_JOBS]:
                 del self._jobs[old]
         self._pool.submit(self._run, job, work, store)
@@ -143,29 +151,32 @@ class Jobs:
 
     def get(self, key: str) -> Job | None:
         """The newest job under a key."""
-        return self._jobs.get(key)
+        return self._jobs.get((self._owner, key))
 
     def list_jobs(self) -> list[tuple[str, Job]]:
-        """Every job that is remembered, by key."""
+        """Every job that is remembered, by key; those of one owner where these are theirs."""
         with self._lock:
-            return list(self._jobs.items())
+            return [(key, job) for (owner, key), job in self._jobs.items() if owner == self._owner or not self._owner]
 
     def active_runs(self) -> set[str]:
-        """The runs whose jobs are under way."""
-        return {job.run for _, job in self.list_jobs() if job.active and job.run}
+        """The runs whose jobs are under way, whoever started them."""
+        with self._lock:
+            return {job.run for job in self._jobs.values() if job.active and job.run}
 
     def cancel_all(self) -> None:
-        """Cancel every job, those that wait for a worker too."""
-        for _, job in self.list_jobs():
+        """Cancel every job, those that wait for a worker too, whoever started them."""
+        with self._lock:
+            jobs = list(self._jobs.values())
+        for job in jobs:
             if job.active:
                 job.cancel()
 
     def discard(self, key: str) -> None:
         """Drop an ended job, so that its outcome is not shown again."""
         with self._lock:
-            job = self._jobs.get(key)
+            job = self._jobs.get((self._owner, key))
             if job is not None and not job.active:
-                del self._jobs[key]
+                del self._jobs[self._owner, key]
 
     @staticmethod
     def _run(job: Job, work: Callable[[Job], Any], store: Store | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import platformdirs
 from lusifer.errors import InvalidInputError
 from lusifer.safe_text import for_terminal
 
+_YES, _NO = frozenset({"1", "yes", "on", "true"}), frozenset({"0", "no", "off", "false"})
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -92,14 +94,56 @@ def prediction_cache_dir() -> Path:
     return data_dir() / ".prepared" / "kept"
 
 
+def read_switch(variable: str, default: bool) -> bool:
+    """A variable that is yes (1, yes, on, true) or no (0, no, off, false), in small or capital letters.
+
+    Args:
+        variable: its name.
+        default: what holds where it is not set, or empty.
+
+    Raises:
+        InvalidInputError: it is something else. Nobody guesses what was meant: a server that was to be for strangers
+            must not start as its owner's.
+    """
+    value = os.environ.get(variable, "").strip().lower()
+    if value and value not in _YES | _NO:
+        raise InvalidInputError(
+            f"{variable} is {os.environ[variable]!r}, which is neither yes nor no.",
+            f"Write {variable}=1 or {variable}=0 and nothing else on the line.",
+        )
+    return value in _YES if value else default
+
+
+def check_switches() -> None:
+    """Make sure that every variable for yes or no is one of them, before anything starts.
+
+    Raises:
+        InvalidInputError: one is neither.
+    """
+    is_public()
+    computes_automatically()
+
+
 def computes_automatically() -> bool:
-    """Whether pages compute by themselves what costs nothing and is not there yet (``LUSIFER_AUTOMATIC=0``: no)."""
-    return os.environ.get("LUSIFER_AUTOMATIC", "1").strip().lower() not in {"0", "no", "off", "false"}
+    """Whether pages compute by themselves what costs nothing and is not there yet (``LUSIFER_AUTOMATIC``).
+
+    By default they do, except on a public server: work that anybody starts by opening a page would fill its workers.
+    """
+    return read_switch("LUSIFER_AUTOMATIC", not is_public())
 
 
 def is_public() -> bool:
     """Whether strangers use this server (``LUSIFER_PUBLIC=1``): they choose no addresses and no files."""
-    return os.environ.get("LUSIFER_PUBLIC", "").strip().lower() in {"1", "true", "yes", "on"}
+    return read_switch("LUSIFER_PUBLIC", False)
+
+
+def allowed_hosts() -> list[str]:
+    """Names by which browsers ask for the app beside this machine's own (``LUSIFER_HOSTS``, with commas or blanks)."""
+    return os.environ.get("LUSIFER_HOSTS", "").replace(",", " ").split()
+
+
+_OURS = re.compile(r"""\s*(?:(?:export|set|setx|env)\s+|\$env:)?['"]?(LUSIFER_\w+)""", re.IGNORECASE)
+"""The beginning of a line that is about a variable of ours."""
 
 
 class _StderrHandler(logging.Handler):
@@ -135,11 +179,13 @@ def load_env_file(path: Path | None = None) -> None:
     """Take the variables of ``.env`` that are not set yet.
 
     The file is read as other programs read it (``export``, quotes, comments), in UTF-8 or UTF-16, with or without a
-    mark at its beginning; a value is not searched for other variables. A missing file is fine. It holds keys: one that
-    others on this machine can read is made private.
+    mark at its beginning; a value is not searched for other variables. A missing file is fine, and so are lines that
+    are no variable, unless they name one of ours. It holds keys: one that others on this machine can read is made
+    private.
 
     Raises:
-        InvalidInputError: it is no text in one of these encodings.
+        InvalidInputError: it is no text in one of these encodings, or a line names a variable of ours without setting
+            it.
     """
     file = path or home_dir() / ".env"
     try:
@@ -147,16 +193,28 @@ def load_env_file(path: Path | None = None) -> None:
     except OSError:
         return
     _make_private(file)
-    import dotenv  # mostly there is no file
+    from dotenv.parser import parse_stream  # mostly there is no file
 
     try:
         text = content.decode(_encoding(content)).lstrip("\ufeff")
-        values = dotenv.dotenv_values(stream=io.StringIO(text.replace("\0", "")), interpolate=False)
+        bindings = list(parse_stream(io.StringIO(text.replace("\0", ""))))
     except UnicodeDecodeError:
         raise InvalidInputError(f"{file} is no text in UTF-8.", "Save it as UTF-8.") from None
-    for name, value in values.items():
+    values: dict[str, str] = {}
+    for binding in bindings:
+        name, value, written = binding.key or "", binding.value, binding.original
+        ours = _OURS.match(written.string)
+        if ours and (value is None or name != ours[1].upper()):
+            # Passed over in silence, it would leave what it says undone.
+            line = written.line + written.string[: ours.start(1)].count("\n")
+            raise InvalidInputError(
+                f"Line {line} of {file} names {ours[1]} and does not set it.",
+                f"Write {ours[1].upper()}=VALUE, on a line of its own.",
+            )
         if value is not None and name.isidentifier():
-            os.environ.setdefault(name, value.strip())
+            values[name] = value.strip()  # the last of several holds
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
 
 
 def _make_private(file: Path) -> None:

@@ -89,3 +89,36 @@ def test_each_worker_closes_its_connection(jobs: Jobs, store) -> None:
     assert job.wait(PATIENCE) and job.state == "done"
     again = jobs.start("k2", "T", lambda j: store.is_open, store=store)
     assert again.wait(PATIENCE) and again.result is False
+
+
+def test_a_job_belongs_to_its_owner(jobs: Jobs) -> None:
+    """Under the same key: nobody else finds it, gets its result, cancels or discards it."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def work(job: Job) -> str:
+        job.follow_run("run-of-a")
+        began.set()
+        assert go_on.wait(PATIENCE)
+        job.report_progress(1, 1, "secret")
+        return "of a"
+
+    mine, other = jobs.of("a"), jobs.of("b")
+    job = mine.start("compare", "Compare", work)
+    assert job.id == "compare" and began.wait(PATIENCE)
+    assert other.get("compare") is None and other.list_jobs() == [] and jobs.get("compare") is None
+    other.discard("compare")
+    theirs = other.start("compare", "Compare", lambda job: "of b")
+    assert theirs is not job and theirs.wait(PATIENCE) and theirs.result == "of b"
+    assert mine.get("compare") is job and job.active and other.active_runs() == {"run-of-a"}
+    go_on.set()
+    assert job.wait(PATIENCE) and job.result == "of a"
+    assert [j for _, j in mine.list_jobs()] == [job] and len(jobs.list_jobs()) == 2
+    mine.discard("compare")
+    assert mine.get("compare") is None and other.get("compare") is theirs
+    waiting = threading.Event()
+    started = other.start(
+        "long", "Long", lambda job: waiting.set() or [time.sleep(0.01) for _ in iter(job.cancelled, True)]
+    )
+    assert waiting.wait(PATIENCE)
+    mine.cancel_all()  # the end of the whole server
+    assert started.wait(PATIENCE)

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from lusifer import settings
+from lusifer.cli.main import main
 from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm import Message
+from lusifer.llm.budget import PUBLIC_DAY_DOLLARS, SpendingLimit, operator_budget
 from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.retry import RetryingLLM
@@ -131,3 +133,86 @@ with filtered_streams():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, env=env)
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode().startswith("R\u00b2 \u2013 \u00e9 ") and done.stderr.decode().strip() == "\u00b2"
+
+
+NEITHER = ["1  # strangers", "y", "2", "enabled", "public", '"1"', "yes please", "-1", "11", "no!", "нет", "1;"]
+
+
+@pytest.mark.parametrize("variable", ["LUSIFER_PUBLIC", "LUSIFER_AUTOMATIC"])
+@pytest.mark.parametrize("value", NEITHER)
+def test_what_is_neither_yes_nor_no_stops_the_start(variable, value, monkeypatch, capsys) -> None:
+    """A container's environment file takes a line as it is: nobody guesses what was meant."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidInputError, match=f"{variable} is .*neither yes nor no"):
+        settings.check_switches()
+    assert main(["app", "--no-browser", "--port", "0"]) == 2
+    assert "neither yes nor no" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "public"),
+    [
+        ("1", True),
+        (" YES ", True),
+        ("on", True),
+        ("True", True),
+        ("0", False),
+        ("", False),
+        ("No", False),
+        ("off", False),
+    ],
+)
+def test_yes_and_no(value, public, monkeypatch) -> None:
+    monkeypatch.setenv("LUSIFER_PUBLIC", value)
+    monkeypatch.delenv("LUSIFER_AUTOMATIC")
+    assert settings.is_public() is public
+    assert settings.computes_automatically() is not public, "what anybody starts by opening a page fills the workers"
+    monkeypatch.setenv("LUSIFER_AUTOMATIC", "1")
+    assert settings.computes_automatically()
+
+
+LINES = {
+    "LUSIFER_PUBLIC=1  # strangers": True,
+    "LUSIFER_PUBLIC='1' # strangers": True,
+    'export LUSIFER_PUBLIC="yes"': True,
+    "LUSIFER_PUBLIC=on\t# strangers": True,
+    "LUSIFER_PUBLIC = 1": True,
+    "LUSIFER_PUBLIC=0\nLUSIFER_PUBLIC=1": True,
+    "# LUSIFER_PUBLIC=1": False,
+    "LUSIFER_PUBLIC=0 # strangers": False,
+    "LUSIFER_PUBLIC=1# strangers": None,
+    "LUSIFER_PUBLIC=y": None,
+    "LUSIFER_PUBLIC": None,
+    "LUSIFER_PUBLIC: 1": None,
+    "LUSIFER_PUBLIC 1": None,
+    "\n\nlusifer_public=1": None,
+    "set LUSIFER_PUBLIC=1": None,
+    "$env:LUSIFER_PUBLIC=1": None,
+    'LUSIFER_PUBLIC="1': None,
+}
+"""Lines, and whether the server is public: ``None`` for not at all."""
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_is_public_or_private_or_stops_the_start(line, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("LUSIFER_PUBLIC", "")
+    monkeypatch.delenv("LUSIFER_PUBLIC")
+    (tmp_path / ".env").write_text(f"OTHER=2\n{line}\nNEXT_LINE=3\n")
+    if LINES[line] is None:
+        with pytest.raises(InvalidInputError, match="LUSIFER_PUBLIC|lusifer_public"):
+            settings.load_env_file(tmp_path / ".env")
+            settings.check_switches()
+    else:
+        settings.load_env_file(tmp_path / ".env")
+        assert settings.is_public() is LINES[line]
+
+
+def test_a_public_server_has_a_limit_for_the_day(monkeypatch) -> None:
+    assert not operator_budget().day.is_set
+    monkeypatch.setenv("LUSIFER_PUBLIC", "1")
+    assert operator_budget().day.dollars == PUBLIC_DAY_DOLLARS
+    monkeypatch.setenv("LUSIFER_BUDGET_DAY", "20")
+    assert operator_budget().day.dollars == 20
+    monkeypatch.delenv("LUSIFER_BUDGET_DAY")
+    monkeypatch.setenv("LUSIFER_BUDGET_DAY_TOKENS", "1000")
+    assert operator_budget().day == SpendingLimit(None, 1000)

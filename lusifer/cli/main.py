@@ -92,6 +92,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         with shutdown.handled_signals():
             settings.load_env_file()
+            settings.check_switches()
             options = build_parser().parse_args(arguments)
             folders_command.apply_option(options)
             settings.configure_logging("info" if getattr(options, "verbose", False) else "")

@@ -195,3 +195,13 @@ def _refused_part(param: str, text: str, request: Mapping[str, Any], known: set[
             return "stream-only" if _STREAM_ONLY.search(text) else None
         return "no-stream"
     return None
+
+
+def unbounded(schema: Any) -> Any:
+    """A schema without bounds of length, which OpenAI's strict mode does not take."""
+    if isinstance(schema, dict):
+        return {k: unbounded(v) for k, v in schema.items() if k not in _BOUNDS}
+    return [unbounded(v) for v in schema] if isinstance(schema, list) else schema
+
+
+_BOUNDS = {"maxLength", "minLength", "maxItems", "minItems"}

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lusifer.llm.protocol import Token
+from lusifer.llm.protocol import Completion, Token
+from lusifer.llm.redact import find_secrets, hide
 
 MAX_COUNT = 10**12
 """Tokens that no call has: a larger count is none."""
@@ -180,6 +181,20 @@ def parse_tokens(entries: Any, text: str) -> tuple[Token, ...]:
         return ()
     moved: Sequence[Token] = [replace(t, start=t.start - shift) for t in tokens] if shift else tokens
     return tuple(t for t in moved if 0 <= t.start < len(text))
+
+
+def without_secrets(answer: Completion, secrets: Sequence[str]) -> Completion:
+    """An answer with known secrets hidden in all its texts.
+
+    One that holds a secret in its text, or spread over its tokens, has no tokens then.
+    """
+    found = find_secrets(answer.text, *secrets) or find_secrets("".join(t.text for t in answer.tokens), *secrets)
+    return replace(
+        answer,
+        text=hide(answer.text, *secrets),
+        thought=hide(answer.thought, *secrets),
+        tokens=() if found else answer.tokens,
+    )
 
 
 def _logprob(value: Any) -> float:

@@ -23,7 +23,7 @@ from lusifer.llm.cached import CachedLLM
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import Completion, LLMWrapper, Message, Options
-from lusifer.llm.redact import redact
+from lusifer.llm.redact import find_secrets, hide, hide_in, redact
 from lusifer.progress import Progress, ignore_progress
 
 DISCOUNT = 0.5
@@ -71,7 +71,7 @@ def read_answer_line(model: OpenAICompatible, line: str) -> tuple[str, Completio
     """The key and the answer in a line of a batch's output file; ``None`` where it is no usable answer."""
     key = ""
     try:
-        record = json.loads(line)
+        record = hide_in(json.loads(line), *model.endpoint.secrets)
         key, response = str(record["custom_id"]), record.get("response") or {}
         if response.get("status_code") != 200:
             return key, None
@@ -162,7 +162,7 @@ class BatchAPI:
                 self.llm.store.settle(booking, 0, 0.0)
             raise self.model.explain(error) from None
         # Noted before it is created: whoever is killed in between looks for it by its file.
-        self.pending.append(PendingBatch("", keys, booking, file.id))
+        self.pending.append(PendingBatch("", keys, booking, self._checked_id(file.id)))
         self._keep()
         self.create_batch(client, self.pending[-1])
 
@@ -183,7 +183,7 @@ class BatchAPI:
                 self.pending.remove(pending)
                 self._keep()
             raise explained from None
-        pending.batch = batch.id
+        pending.batch = self._checked_id(batch.id)
         self._keep()
 
     def _resolve(self, client: Any, pending: PendingBatch) -> None:
@@ -199,7 +199,7 @@ class BatchAPI:
         if batch is None:
             self.create_batch(client, pending)
             return
-        pending.batch = batch.id
+        pending.batch = self._checked_id(batch.id)
         self._keep()
 
     def _book(self, questions: Sequence[Question]) -> int | None:
@@ -254,7 +254,11 @@ class BatchAPI:
                 continue
             counts = getattr(batch, "request_counts", None)
             done = int(getattr(counts, "completed", 0) or 0) + int(getattr(counts, "failed", 0) or 0)
-            self.on_progress(done, len(pending.keys), f"A batch is {batch.status.replace('_', ' ')}")
+            self.on_progress(
+                done,
+                len(pending.keys),
+                f"A batch is {hide(batch.status.replace('_', ' '), *self.model.endpoint.secrets)}",
+            )
             if batch.status in FINAL_STATES:
                 break
             self._pause()
@@ -285,12 +289,27 @@ class BatchAPI:
                 f"status {batch.status}",
             )
             raise ModelError(
-                f"A batch answered {answered} of {len(pending.keys)} requests ({redact(why)[:200]}).",
+                f"A batch answered {answered} of {len(pending.keys)} requests "
+                f"({redact(why, *self.model.endpoint.secrets)[:200]}).",
                 "The missing answers would cost the full price one by one, so the run was stopped. Fix the cause and "
                 "resume the run, or use the local engine.",
                 kind="batch",
             )
         return answered
+
+    def _checked_id(self, name: str) -> str:
+        """An id that the service gave, which is written into a file.
+
+        Raises:
+            ModelError: it holds the key.
+        """
+        if find_secrets(name, *self.model.endpoint.secrets):
+            raise ModelError(
+                f"{self.llm.spec} gave the key back as the id of a file or batch.",
+                "Use another server.",
+                kind="invalid",
+            )
+        return name
 
     def _pause(self) -> None:
         """Wait until the next look, or until somebody cancels."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
+from lusifer import settings
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options, innermost
@@ -27,6 +28,8 @@ MIN_CHARACTERS_PER_TOKEN = 2.0
 """Characters a token, when the most must be assumed (four is usual, foreign scripts have fewer)."""
 TOKENS_PER_DOLLAR = 1_000_000
 """What a dollar of budget allows where the price is not known: about a small hosted model's price."""
+PUBLIC_DAY_DOLLARS = 5.0
+"""What all visitors of a public server may spend in a day where its operator sets no limit."""
 SCOPES = ("run", "session", "day")
 MAX_WAIT_SECONDS = 600.0
 """The longest that a call waits for what others have set aside to come back: longer than any call takes."""
@@ -87,12 +90,15 @@ class Budget:
 def operator_budget(run_id: str = "", session_id: str = "") -> Budget:
     """The operator's limits.
 
-    ``LUSIFER_BUDGET_RUN``, ``_SESSION``, ``_DAY`` (dollars), and the same with ``_TOKENS`` behind.
+    ``LUSIFER_BUDGET_RUN``, ``_SESSION``, ``_DAY`` (dollars), and the same with ``_TOKENS`` behind. A public server has
+    a limit for the day in any case: a visitor has as many sessions as they like.
 
     Raises:
         InvalidInputError: one is no number.
     """
     limits = {s: SpendingLimit(_number(s, ""), _whole(_number(s, "_TOKENS"))) for s in SCOPES}
+    if settings.is_public() and not limits["day"].is_set:
+        limits["day"] = SpendingLimit(PUBLIC_DAY_DOLLARS)
     return Budget(**limits, run_id=run_id, session_id=session_id)
 
 

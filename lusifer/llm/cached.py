@@ -51,9 +51,11 @@ class CachedLLM(LLMWrapper):
     asked.
     """
 
-    def __init__(self, inner: LLM, store: Store, cancelled: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, inner: LLM, store: Store, cancelled: Callable[[], bool] = lambda: False, session: str = ""
+    ) -> None:
         super().__init__(inner)
-        self.store, self.cancelled = store, cancelled
+        self.store, self.cancelled, self.session = store, cancelled, session
         self._lost: StoreError | None = None
 
     def key(self, messages: Sequence[Message], **options: Unpack[Options]) -> str:
@@ -150,6 +152,7 @@ class CachedLLM(LLMWrapper):
             "model": self.spec,
             "prompt_version": metadata.prompt_version,
             "evolution": metadata.evolution,
+            "session": self.session,
         }
 
     def _store(self, key: str, answer: Completion, call: dict[str, Any]) -> Completion:

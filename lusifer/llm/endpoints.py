@@ -23,6 +23,7 @@ over as files (`lusifer.llm.batch_files`).
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import tomllib
@@ -30,11 +31,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError
 from lusifer.llm import adaptations
+from lusifer.llm.redact import is_secret_name
 
 OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://127.0.0.1:11434"
@@ -77,6 +79,18 @@ class Endpoint:
     timeout: int | None = None
     thinking_tokens: int | None = None
     adapt: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What a server must not get us to show or keep: the key, and the password and key that its address holds."""
+        try:
+            address = urlsplit(self.url)
+        except ValueError:
+            return (self.key,) if self.key else ()
+        user, password = unquote(address.username or ""), unquote(address.password or "")
+        basic = base64.b64encode(f"{user}:{password}".encode()).decode() if user or password else ""
+        keys = [value for name, value in parse_qsl(address.query) if is_secret_name(name)]
+        return tuple(s for s in (self.key, password or user, basic, *keys) if s)
 
     @property
     def usable(self) -> bool:

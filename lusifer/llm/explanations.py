@@ -27,8 +27,8 @@ def _names(endpoint: Endpoint) -> tuple[str, str]:
 def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
     """What a server said as an error with a kind and a way out, without secrets."""
     variable, key = _names(endpoint)
-    server = redact(endpoint.url, endpoint.key)
-    said = (redact(error.text, endpoint.key) or "nothing").rstrip(".") + "."
+    server = redact(endpoint.url, *endpoint.secrets)
+    said = (redact(error.text, *endpoint.secrets) or "nothing").rstrip(".") + "."
     status = f"answered {error.status}" if error.status else "answered with an error"
     answered = f"{server} {status}: {said}"
     texts: dict[str, tuple[str, str, str]] = {
@@ -57,6 +57,11 @@ def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
             "not-found",
             answered,
             "Change that setting in your account at the server, or choose another model.",
+        ),
+        "redirect": (
+            "not-found",
+            f"{server} {status}: it sends questions on {said} This is not followed.",
+            f"Set {variable} to the address that answers, if you trust it.",
         ),
         "auth": (
             "auth",
@@ -101,8 +106,8 @@ def explain_failure(error: BaseException, endpoint: Endpoint, seconds: float) ->
     if isinstance(error, LusiferError):
         return error
     variable, _ = _names(endpoint)
-    server = redact(endpoint.url, endpoint.key)
-    names, detail = _classes(error), redact(_cause(error), endpoint.key)[:300]
+    server = redact(endpoint.url, *endpoint.secrets)
+    names, detail = _classes(error), redact(_cause(error), *endpoint.secrets)[:300]
     proxy = proxy_for(endpoint.url)
     by_proxy = f" The proxy of {proxy[1]} was used ({redact(proxy[0])})." if proxy else ""
     certificate = "CERTIFICATE_VERIFY_FAILED" in detail or "SSLCertVerificationError" in names

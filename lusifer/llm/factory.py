@@ -67,10 +67,10 @@ def wrap(
     """A bare model with cache, budget, retries and limits around it, from the outside in."""
     cancelled = _or_shutdown(cancelled)
     if endpoint.kind == "recorded":  # costs nothing, and the answer is there or is not
-        return CachedLLM(model, store)
+        return CachedLLM(model, store, session=budget.session_id if budget else "")
     limited = RateLimitedLLM(model, limiter_for(endpoint), cancelled=cancelled)
     budgeted = BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget(), cancelled)
-    return CachedLLM(budgeted, store, cancelled)
+    return CachedLLM(budgeted, store, cancelled, budgeted.budget.session_id)
 
 
 def _or_shutdown(cancelled: Callable[[], bool]) -> Callable[[], bool]:

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 from lusifer.errors import CancelledError, LusiferError, ModelError
 from lusifer.llm import adaptations, explanations, server_errors, transport
 from lusifer.llm.adaptations import adaptations_of
-from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish, read_message
+from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish, read_message, without_secrets
 from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.openai_compatible import describe_schema, thinking_room
 from lusifer.llm.protocol import Completion, Message, Options
-from lusifer.llm.redact import redact
+from lusifer.llm.redact import StreamHider, hide, redact
 from lusifer.llm.server_errors import ServerError
 from lusifer.progress import Progress
 
@@ -64,7 +64,12 @@ def ask(
     headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
     try:
         values = transport.request_json(
-            "GET" if body is None else "POST", f"{endpoint.url}{path}", limits, headers=headers, body=body
+            "GET" if body is None else "POST",
+            f"{endpoint.url}{path}",
+            limits,
+            headers=headers,
+            body=body,
+            secrets=endpoint.secrets,
         )
         for value in values:
             error = server_errors.inside(value)
@@ -88,7 +93,7 @@ def ask(
 
 def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
     """What a server said as an error with a cause and a way out."""
-    said = redact(error.text, endpoint.key).rstrip(".") + "."
+    said = redact(error.text, *endpoint.secrets).rstrip(".") + "."
     if error.kind == "model" or error.status == 404:
         return ModelError(
             f"Ollama has no model {model!r}: {said}",
@@ -273,6 +278,8 @@ class Ollama:
             ModelError: it broke off, or only loaded the model.
         """
         last: Mapping[str, Any] = {}
+        secrets = self.endpoint.secrets
+        tell = StreamHider(on_text or (lambda text: None), *secrets)
         texts: list[str] = []
         thoughts: list[str] = []
         entries: list[Any] = []
@@ -285,8 +292,8 @@ class Ollama:
             thoughts.append(str(message.get("thinking") or ""))
             if message.get("content"):
                 texts.append(str(message["content"]))
-                if on_text is not None:
-                    on_text(clean(texts[-1]))
+                tell(clean(texts[-1]))
+        tell.end()
         reason = str(last.get("done_reason") or "stop")
         cut_off = read_finish(reason) == "length"
         text, thought = read_message({"content": "".join(texts), "thinking": "".join(thoughts)}, cut_off=cut_off)
@@ -295,13 +302,13 @@ class Ollama:
                 f"{redact(self.endpoint.url)} broke off in the middle of its answer.",
                 "Ask again.",
                 kind="reset",
-                text=text,
+                text=hide(text, *secrets),
             )
         if reason in {"load", "unload"}:
             raise ModelError(f"{self.spec} was only {reason}ed and gave no answer.", "Ask again.", kind="invalid")
         if cut_off and thought:
             adaptations.remember(self._name, "thinks")
-        return Completion(
+        completion = Completion(
             text=text,
             finish_reason="length" if cut_off else "stop",
             input_tokens=read_count(last.get("prompt_eval_count")),
@@ -309,3 +316,4 @@ class Ollama:
             tokens=parse_tokens(entries, text),
             thought=thought,
         )
+        return without_secrets(completion, secrets)

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from lusifer.errors import ModelError
 from lusifer.llm import adaptations, explanations, server_errors, transport
 from lusifer.llm.adaptations import adaptations_of, limit_of
-from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish, read_message
+from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish, read_message, without_secrets
 from lusifer.llm.endpoints import OPENAI_URL, THINKING_TOKENS, Endpoint
 from lusifer.llm.protocol import Completion, Message, Options
-from lusifer.llm.redact import redact
+from lusifer.llm.redact import StreamHider, hide, redact
 from lusifer.llm.server_errors import ServerError
 
 TIMEOUT_SECONDS = 120.0
@@ -81,7 +81,10 @@ class OpenAICompatible:
                 error = refused.error
                 if error.kind == "json" and error.failed:
                     # The server checks the schema and tells what did not fit: that is the answer, read by our rules.
-                    return Completion(clean(error.failed), latency_ms=(time.perf_counter() - began) * 1000)
+                    return Completion(
+                        hide(clean(error.failed), *self.endpoint.secrets),
+                        latency_ms=(time.perf_counter() - began) * 1000,
+                    )
                 adaptation = adaptations.learn(error, request, known)
                 if adaptation is None:
                     explained = explanations.explain(error, self.endpoint, self.model)
@@ -129,7 +132,9 @@ class OpenAICompatible:
         address, _, query = self.endpoint.url.partition("?")
         url = f"{address.rstrip('/')}{path}{'?' + query if query else ''}"
         try:
-            yield from transport.request_json(method, url, limits, headers=headers, body=request)
+            yield from transport.request_json(
+                method, url, limits, headers=headers, body=request, secrets=self.endpoint.secrets
+            )
         except transport.StatusError as error:
             raise _RefusedError(server_errors.from_status(error.status, error.body, error.headers)) from None
         except Exception as error:
@@ -183,7 +188,7 @@ class OpenAICompatible:
             sent[-1] = {**sent[-1], "content": f"{sent[-1]['content']}\n\n{describe_schema(schema)}"}
         elif schema is not None:
             if self.endpoint.url == OPENAI_URL or "no-schema-bounds" in known:
-                schema = _unbounded(schema)
+                schema = adaptations.unbounded(schema)
             request["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": schema, "strict": True},
@@ -216,7 +221,7 @@ class OpenAICompatible:
             _RefusedError: an error stands in it.
             ModelError: the stream ended early.
         """
-        tell = options.get("on_text") or (lambda text: None)
+        tell = StreamHider(options.get("on_text") or (lambda text: None), *self.endpoint.secrets)
         parts = _Pieces()
         for value in values:
             error = server_errors.inside(value)
@@ -225,11 +230,13 @@ class OpenAICompatible:
             choice = _first_choice(value)
             if choice is not None and isinstance(choice.get("message"), Mapping) and "delta" not in choice:
                 tell(read_message(choice["message"])[0])
+                tell.end()
                 return value
             if value is transport.DONE:
                 parts.done = True
             elif piece := parts.add(value):
                 tell(clean(piece))
+        tell.end()
         if not parts.chunks:
             raise self._unusable("answered without a choice")
         if not parts.done and not parts.reason:
@@ -237,7 +244,7 @@ class OpenAICompatible:
                 f"{self._server} broke off in the middle of its answer.",
                 "Ask again.",
                 kind="reset",
-                text=clean("".join(parts.text)),
+                text=hide(clean("".join(parts.text)), *self.endpoint.secrets),
             )
         return parts.to_answer()
 
@@ -254,7 +261,7 @@ class OpenAICompatible:
         finish = read_finish(choice.get("finish_reason") or choice.get("stop_reason"))
         refusal = message.get("refusal")
         if refusal or finish == "content_filter":
-            reason = redact(str(refusal or "its content filter"), self.endpoint.key)[:200]
+            reason = redact(str(refusal or "its content filter"), *self.endpoint.secrets)[:200]
             raise ModelError(
                 f"{self.spec} refused: {reason}", "Change the prompt or try another model.", kind="refused"
             )
@@ -265,7 +272,7 @@ class OpenAICompatible:
             adaptations.remember(self.identity, "thinks")
         usage = _mapping(answer.get("usage"))
         logprobs = _mapping(choice.get("logprobs"))
-        return Completion(
+        completion = Completion(
             text=text,
             finish_reason=finish if finish == "length" else "stop",
             input_tokens=read_count(usage.get("prompt_tokens")),
@@ -275,13 +282,14 @@ class OpenAICompatible:
             tokens=parse_tokens(logprobs.get("content"), text),
             thought=thought,
         )
+        return without_secrets(completion, self.endpoint.secrets)
 
     def _unusable(self, what: str) -> ModelError:
         return ModelError(f"{self.spec} {what}.", "Ask again, or try another model.", kind="invalid")
 
     @property
     def _server(self) -> str:
-        return redact(self.endpoint.url, self.endpoint.key)
+        return redact(self.endpoint.url, *self.endpoint.secrets)
 
     def explain(self, error: Exception) -> ModelError:
         """Any error of the SDK as one with a cause and a way out, without secrets."""
@@ -293,6 +301,7 @@ class OpenAICompatible:
             body = response.text
         except Exception:
             body = str(getattr(error, "message", error))
+        body = hide(body, *self.endpoint.secrets)
         said = server_errors.from_status(response.status_code, body, response.headers)
         return explanations.explain(said, self.endpoint, self.model)
 
@@ -379,16 +388,6 @@ def _without_system(messages: Sequence[Message]) -> list[dict[str, str]]:
         return [{"role": "user", "content": system}, *sent]
     first["content"] = f"{system}\n\n{first['content']}" if system else first["content"]
     return sent
-
-
-def _unbounded(schema: Any) -> Any:
-    """A schema without bounds of length, which OpenAI's strict mode does not take."""
-    if isinstance(schema, dict):
-        return {k: _unbounded(v) for k, v in schema.items() if k not in _BOUNDS}
-    return [_unbounded(v) for v in schema] if isinstance(schema, list) else schema
-
-
-_BOUNDS = {"maxLength", "minLength", "maxItems", "minItems"}
 
 
 def describe_schema(schema: dict[str, Any]) -> str:

@@ -106,8 +106,8 @@ class ServerError:
     def kind(self) -> str:
         """The first of these that applies: what a person must know to act.
 
-        ``json``, ``credit``, ``context``, ``rate-limit``, ``unloaded``, ``policy``, ``auth``, ``server``, ``path``,
-        ``model``, ``missing``, ``request``.
+        ``json``, ``credit``, ``redirect``, ``context``, ``rate-limit``, ``unloaded``, ``policy``, ``auth``, ``server``,
+        ``path``, ``model``, ``missing``, ``request``.
         """
         status, text, codes = self.status, self.text, self.codes
         if codes & JSON_CODES or self.failed is not None:
@@ -116,6 +116,7 @@ class ServerError:
         if limited == "credit":
             return limited
         rules = (
+            ("redirect", 300 <= status < 400),
             ("context", bool(codes & CONTEXT_CODES) or status == 413 or bool(_CONTEXT_WORDS.search(text))),
             ("rate-limit", limited == "rate-limit"),
             ("unloaded", bool(_LOAD_WORDS.search(text)) and status != 503),
@@ -154,6 +155,8 @@ class ServerError:
 
 def from_status(status: int, body: str, headers: Mapping[str, str]) -> ServerError:
     """The error of an answer that has a status of its own."""
+    if 300 <= status < 400:
+        return ServerError(status, _one_line(f"to {headers.get('location') or 'an address that it does not name'}"))
     try:
         value = json.loads(body, strict=False)
     except (ValueError, RecursionError):

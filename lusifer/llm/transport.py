@@ -11,13 +11,14 @@ import queue
 import threading
 import time
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.network import proxy_for, trusted_certificates
+from lusifer.llm.redact import hide, hide_in
 
 CONNECT_SECONDS = 10.0
 MAX_BYTES = 16 * 2**20
@@ -75,7 +76,7 @@ def client_for(url: str) -> Any:
                     trust_env=False,
                     proxy=proxy[0] if proxy else None,
                     verify=verify,
-                    follow_redirects=True,
+                    follow_redirects=False,
                     limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
                     headers={"User-Agent": "lusifer"},
                 )
@@ -96,8 +97,12 @@ def request_json(
     *,
     headers: Mapping[str, str] | None = None,
     body: Any = None,
+    secrets: Sequence[str] = (),
 ) -> Iterator[Any]:
     """The JSON values that a server answers with, as they arrive: one, or one an event.
+
+    ``secrets`` are hidden in each, and in what is said of a status. A redirect is a status like any other: another
+    address is none that anybody chose.
 
     Raises:
         ModelError: a proxy or certificate file of the environment can't be used.
@@ -127,9 +132,9 @@ def request_json(
                     break
             if not good:
                 text = b"".join(parts).decode("utf-8-sig", errors="replace")
-                raise StatusError(response.status_code, text, response.headers)
+                raise StatusError(response.status_code, hide(text, *secrets), response.headers)
 
-    return parse_values(in_time(chunks, limits))
+    return (hide_in(value, *secrets) for value in parse_values(in_time(chunks, limits)))
 
 
 def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[bytes]:

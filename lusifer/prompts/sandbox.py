@@ -1,9 +1,9 @@
 """Templates that a person wrote, run without trusting them: no way to Python, no end of time or memory.
 
 Jinja's own sandbox keeps a template from reaching Python, and warns that it bounds neither time nor
-memory (its documentation, "Sandbox", "Security Considerations"). Here every loop turn, macro call and
-filter is a tick of a meter that knows how long a rendering has taken and how much it has printed; what
-makes large values at one stroke (``*``, ``**``, ``~``, ``join``) is measured before it happens; only
+memory (its documentation, "Sandbox", "Security Considerations"). Here every loop turn, call, operator,
+filter, test and literal of a collection is a tick of a meter that knows how long a rendering has taken and how much it
+has printed; what makes large values at one stroke (``*``, ``**``, ``~``, ``join``) is measured before it happens; only
 filters, tests and methods that can't are let in.
 """
 
@@ -47,8 +47,14 @@ BRIEF_LINES = 8
 
 class _Environment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "**", "+", "%", "/", "//", "-"})
+    intercepted_unops = frozenset({"+", "-"})
+
+    def call_unop(self, context: Any, operator: str, arg: Any) -> Any:
+        tick()
+        return super().call_unop(context, operator, arg)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        tick()
         if operator == "%" and isinstance(left, str | bytes):
             raise SecurityError("texts are not formatted with %; use a filter")
         if operator == "**":
@@ -134,8 +140,11 @@ def _measure(node: Any) -> Any:
             setattr(node, name, _measure(value))
     if isinstance(node, nodes.Concat):
         return _call_of("concatenate", node.lineno, *node.nodes)
-    builds = isinstance(node, nodes.List | nodes.Dict) or (isinstance(node, nodes.Tuple) and node.ctx == "load")
-    return _call_of("within_limits", node.lineno, node) if builds else node
+    # Comparing goes through collections, a slice copies one: what is small in a template may be much to do.
+    measured = isinstance(node, nodes.List | nodes.Dict | nodes.Compare | nodes.Not) or (
+        isinstance(node, nodes.Tuple | nodes.Getitem) and node.ctx == "load"
+    )
+    return _call_of("within_limits", node.lineno, node) if measured else node
 
 
 @lru_cache(maxsize=1)
@@ -157,10 +166,10 @@ def _environment() -> _Environment:
         "round": metered(round_number),
         "sum": metered(sum_values),
         "string": metered(to_text),
-        "number": lambda value: f"{value:g}",
-        "decimal": lambda value: f"{value:.2f}",
+        "number": metered(lambda value: f"{value:g}"),
+        "decimal": metered(lambda value: f"{value:.2f}"),
         # The first lines of some facts: the strongest tastes come first.
-        "brief": lambda text: "\n".join(text.splitlines()[:BRIEF_LINES]),
+        "brief": metered(lambda text: "\n".join(text.splitlines()[:BRIEF_LINES])),
     }
     tests: Any = env.tests
     env.tests = {n: metered(t) for n, t in tests.items() if n in TESTS}

@@ -93,7 +93,8 @@ def within_limits(value: Any) -> Any:
 
 
 def total_size(value: Any) -> int:
-    """Characters and entries of a collection, through collections in it; no further than the limit."""
+    """Characters and entries of a collection, through collections in it; no further than the limit. A tick."""
+    tick()
     total, stack = 0, [value]
     while stack and total <= MAX_CHARACTERS:
         entry = stack.pop()

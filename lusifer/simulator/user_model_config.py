@@ -91,7 +91,8 @@ class UserModelConfig:
             )
         recording = find_recording(self.spec.removeprefix(PREFIX))
         bare = RecordedLLM(recording)
-        llm = bare if store is None else CachedLLM(bare, store)
+        session = self.budget.session_id if self.budget else ""
+        llm = bare if store is None else CachedLLM(bare, store, session=session)
         return LLMUserModel(llm, prompts_of(recording), run=run or None, recording=recording)
 
 

@@ -29,13 +29,22 @@ class Calls(SQLiteBase):
         """
         with self.writing(paid=True) as db:
             insert(db, "answers", {"key": key, **answer, "created_at": now()})
-            _index_when_due(db, insert(db, "calls", {"key": key, **call, "created_at": now()}))
+            self._insert_call(db, {"key": key, **call})
 
     @translates_sqlite_errors
     def save_call(self, call: dict[str, Any]) -> None:
         """Record a call that brought no answer worth keeping, or was served from the cache."""
         with self.writing(paid=call.get("status") != "cached") as db:
-            _index_when_due(db, insert(db, "calls", {**call, "created_at": now()}))
+            self._insert_call(db, call)
+
+    def _insert_call(self, db: sqlite_utils.Database, call: dict[str, Any]) -> None:
+        """Add a call; which session made it (``session`` in it) is known as long as this process runs, as a session."""
+        row = {**call, "created_at": now()}
+        session = row.pop("session", "")
+        number = insert(db, "calls", row)
+        if session:
+            self._calls_of.setdefault(session, set()).add(number)
+        _index_when_due(db, number)
 
     @translates_sqlite_errors
     def reject_answer(self, key: str, reason: str) -> None:
@@ -57,6 +66,7 @@ class Calls(SQLiteBase):
         limit: int = 100,
         offset: int = 0,
         local: bool = True,
+        session: str | None = None,
     ) -> tuple[list[dict[str, Any]], int]:
         """Calls without their texts, newest first, and how many there are in all.
 
@@ -67,8 +77,11 @@ class Calls(SQLiteBase):
             limit: the most rows.
             offset: rows to leave out first.
             local: also calls about local users, which are nobody else's business.
+            session: only the calls of this session of the process; ``None``: of everybody.
         """
         where, values = _where(filters, search)
+        own, numbers = self.of_session(session)
+        where, values = f"{where} and {own}", [*values, *numbers]
         if not local:
             where += f" and (user_id is null or user_id < {FIRST_LOCAL})"
         if search.strip():
@@ -153,26 +166,32 @@ class Calls(SQLiteBase):
         return row
 
     @translates_sqlite_errors
-    def list_call_values(self, column: str) -> list[Any]:
-        """The values that a column of calls has, most frequent first."""
+    def list_call_values(self, column: str, session: str | None = None) -> list[Any]:
+        """The values that a column of calls (of a session) has, most frequent first."""
         if column not in CALL_COLUMNS:
             raise ValueError(column)
+        own, numbers = self.of_session(session)
         rows = self._open().execute(
-            f"select {column} from calls where {column} is not null group by 1 order by count(*) desc limit 200"
+            f"select {column} from calls where {column} is not null and {own} group by 1 order by count(*) desc"
+            " limit 200",
+            numbers,
         )
         return [r[0] for r in rows]
 
     @translates_sqlite_errors
-    def sum_calls(self, by: str) -> list[dict[str, Any]]:
-        """Sums over calls by ``day``, ``model``, ``prompt_version``, ``purpose`` or ``error_kind``."""
+    def sum_calls(self, by: str, session: str | None = None) -> list[dict[str, Any]]:
+        """Sums over calls (of a session) by ``day``, ``model``, ``prompt_version``, ``purpose`` or ``error_kind``."""
         if by not in {"day", *CALL_COLUMNS, "error_kind"}:
             raise ValueError(by)
         expression = "substr(created_at, 1, 10)" if by == "day" else by
         columns = sums("made", "cached", "failed", "input_tokens", "output_tokens", "price", "latency_ms")
-        where = "where error_kind is not null" if by == "error_kind" else ""
+        own, numbers = self.of_session(session)
+        where = f"{own} and error_kind is not null" if by == "error_kind" else own
         return list(
             self._open().query(
-                f"select coalesce({expression}, '') as {by}, {columns} from calls {where} group by 1 order by 1 desc"
+                f"select coalesce({expression}, '') as {by}, {columns} from calls where {where} group by 1"
+                " order by 1 desc",
+                numbers,
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import sqlite3
 import threading
 import time
@@ -95,12 +96,23 @@ class SQLiteBase:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path).absolute()  # the present folder may change
         self._local = threading.local()
+        self._calls_of: dict[str, set[int]] = {}
         # Threads of this process wait here, which wakes them at once; SQLite's own waiting, which other
         # processes still need, sleeps up to a tenth of a second.
         self._turn = threading.Lock()
         self._identity: tuple[int, int] | None = None
         self._open()
         self._identity = self._present_identity()
+
+    def is_call_of(self, number: int, session: str) -> bool:
+        """Whether a session of this process made a call."""
+        return number in self._calls_of.get(session, ())
+
+    def of_session(self, session: str | None) -> tuple[str, list[Any]]:
+        """A condition for the calls of a session; ``None``: for all."""
+        if session is None:
+            return "1", []
+        return "id in (select value from json_each(?))", [json.dumps(sorted(self._calls_of.get(session, ())))]
 
     def _present_identity(self) -> tuple[int, int] | None:
         """Which file lies at the path; ``None`` where there is none."""

@@ -25,6 +25,8 @@ STOP_SECONDS = 5.0
 """How long the server may take to end after it was asked to; then it is killed."""
 LAUNCHER_VARIABLE = "LUSIFER_LAUNCHER"
 """Environment variable with the process that starts a server, which the server does not outlive."""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Names of this machine that no other machine can take."""
 WILDCARDS = {"": "localhost", "0.0.0.0": "localhost", "::": "localhost"}  # noqa: S104
 """Addresses that mean every interface, and the one under which this machine reaches them."""
 
@@ -53,8 +55,9 @@ def launch_app(port: int, *, host: str = "localhost", browser: bool = True) -> i
         # What the server prints as its address. Bound to every interface it would ask an outside service for it.
         "browser.serverAddress": WILDCARDS.get(host, host),
     }
-    command = [sys.executable, "-m", "streamlit", "run", str(app)]
+    command = [sys.executable, "-m", "lusifer.ui.server", "run", str(app)]
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    command += [part for name in allowed_hosts(host) for part in ("--server.allowedHosts", name)]
     # In the app's own folder: a .streamlit/ in the folder that somebody started this from is none of ours.
     environment = settings.child_environment(**{LAUNCHER_VARIABLE: str(os.getpid())})
     child = subprocess.Popen(command, cwd=app.parent, env=environment)
@@ -65,6 +68,18 @@ def launch_app(port: int, *, host: str = "localhost", browser: bool = True) -> i
         except KeyboardInterrupt:
             code = stop_server(child)
     return code if code >= 0 else 128 - code
+
+
+def allowed_hosts(host: str) -> list[str]:
+    """The names by which browsers may ask the server; a page of another site whose name was turned here may not.
+
+    On this machine alone these are its own names and those of ``LUSIFER_HOSTS`` (a proxy's). Where other machines are
+    let in, nobody knows how they call this one: all, unless ``LUSIFER_HOSTS`` says which.
+    """
+    named = settings.allowed_hosts()
+    if host in LOOPBACK:
+        return [*LOOPBACK, *named]
+    return [*LOOPBACK, *([] if host in WILDCARDS else [host]), *named] if named else ["*"]
 
 
 def stop_server(child: subprocess.Popen[bytes]) -> int:

@@ -94,12 +94,19 @@ def open_store() -> Store | None:
 
 
 @st.cache_resource(show_spinner=False)
-def get_jobs() -> Jobs:
-    """The background work of this server; it survives page changes and reloads."""
+def _all_jobs() -> Jobs:
     remove_leftovers(settings.data_dir())  # of processes that were killed; once, as this is
     jobs = Jobs()
     cancel_jobs_at_end(jobs)
     return jobs
+
+
+def get_jobs() -> Jobs:
+    """The background work of this server; it survives page changes and reloads.
+
+    On a public server the work of this session alone: others neither cancel it nor read what it says.
+    """
+    return _all_jobs().of(session_id()) if settings.is_public() else _all_jobs()
 
 
 @st.cache_data(max_entries=8, show_spinner="Finding suggested users …", hash_funcs=HASHES)

@@ -53,7 +53,7 @@ if run_shown is None:
         )
     comparison_form.show_form(ctx, store, expanded=job is None or not job.active)
     recorded_comparisons.show_published()
-    trust_card.show_trust_card(ctx, store)
+    trust_card.show_trust_card(ctx, store, "accuracy")
     st.stop()
 
 summary = run_shown["summary"]
@@ -123,4 +123,4 @@ with st.container(horizontal=True):
 recorded_comparisons.show_run_choice(store, runs, run_shown)
 comparison_form.show_form(ctx, store, expanded=False)
 recorded_comparisons.show_published()
-trust_card.show_trust_card(ctx, store)
+trust_card.show_trust_card(ctx, store, "accuracy")

@@ -30,4 +30,4 @@ if runs:
 elif job is None or not job.active:
     st.info("Not measured on this split yet. Press the button below.", icon=":material/fingerprint:")
 realism_form.show_form(ctx, store, new_run, expanded=not runs and (job is None or not job.active))
-trust_card.show_trust_card(ctx, store)
+trust_card.show_trust_card(ctx, store, "realism")

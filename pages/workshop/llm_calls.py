@@ -13,7 +13,12 @@ from lusifer.ui.pages.llm_calls import call_log
 
 st.title("LLM calls", icon=":material/receipt_long:")
 st.caption(
-    "Every request to a language model: its purpose, answer and cost. Cached answers are kept when calls are deleted."
+    "Every request to a language model: its purpose, answer and cost. "
+    + (
+        "You see the calls of this session alone."
+        if settings.is_public()
+        else "Cached answers are kept when calls are deleted."
+    )
 )
 store = state.open_store()
 if store is None:
@@ -52,14 +57,21 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             format_func=lambda v, titles=titles: titles.get(v, str(v)),
         )
 start = 0
-rows, total = store.list_calls(filters, search=search or "", limit=call_log.PAGE_SIZE, local=not settings.is_public())
+rows, total = store.list_calls(
+    filters, search=search or "", limit=call_log.PAGE_SIZE, local=not settings.is_public(), session=call_log.reader()
+)
 if total > call_log.PAGE_SIZE:
     last = -(-total // call_log.PAGE_SIZE)
     page = st.number_input(f"Page of {last:,}", 1, last, 1, key="call-page", width=150)
     start = (int(page) - 1) * call_log.PAGE_SIZE
     if start:
         rows, total = store.list_calls(
-            filters, search=search or "", limit=call_log.PAGE_SIZE, offset=start, local=not settings.is_public()
+            filters,
+            search=search or "",
+            limit=call_log.PAGE_SIZE,
+            offset=start,
+            local=not settings.is_public(),
+            session=call_log.reader(),
         )
 if not rows:
     st.info("No call matches. Clear a filter or the search.", icon=":material/filter_alt_off:")
@@ -124,7 +136,13 @@ with st.container(horizontal=True):
         "These calls as CSV",
         lambda: to_safe_csv(
             call_log.call_table(
-                store.list_calls(filters, search=search or "", limit=1_000_000, local=not settings.is_public())[0]
+                store.list_calls(
+                    filters,
+                    search=search or "",
+                    limit=1_000_000,
+                    local=not settings.is_public(),
+                    session=call_log.reader(),
+                )[0]
             )
         ),
         "calls.csv",

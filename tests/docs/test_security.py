@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from lusifer.ui.server import PUBLIC_UPLOAD_MB
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -22,3 +23,12 @@ def test_every_promise_names_a_test_that_exists() -> None:
 
 def test_the_note_has_its_parts() -> None:
     assert re.findall(r"^## (.+)$", TEXT, re.M)[:3] == ["For the owner", "For strangers", "What is not promised"]
+
+
+def test_the_proxy_closes_what_is_nobodys() -> None:
+    text = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
+    proxy = text.partition("lusifer.example.org {")[2].partition("reverse_proxy")[0]
+    assert re.search(r"@closed path /_stcore/metrics\*\s+respond @closed 404", proxy)
+    assert re.search(r"not header Origin https://lusifer\.example\.org\s+\}\s+respond @foreign 403", proxy)
+    size = re.search(r"max_size (\d+)MB", proxy)
+    assert size and PUBLIC_UPLOAD_MB < int(size[1]) <= 2 * PUBLIC_UPLOAD_MB

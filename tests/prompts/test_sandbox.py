@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -13,7 +14,8 @@ from jinja2 import TemplateError
 
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
-from lusifer.prompts import sandbox, validation
+from lusifer.prompts import sandbox, template_limits, validation
+from lusifer.prompts.template_limits import MAX_NODES, MAX_SOURCE
 from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.prompt_variables import TemplateInput, values_of
@@ -190,3 +192,83 @@ def test_an_error_has_its_line() -> None:
 def test_shipped_templates_are_compiled_once() -> None:
     text = dict(prompts.load().templates)["rate"]
     assert sandbox.compile_template(text) is sandbox.compile_template(text)
+
+
+# Each is one node that may have much to do, with ``a`` a long list, ``e`` an empty one, ``t`` a long text.
+OPERATORS = (
+    "a + e",
+    "t + t",
+    "1 - 1",
+    "e * 2",
+    "2 ** 3",
+    "4 / 2",
+    "4 // 3",
+    "4 % 3",
+    "-x",
+    "+x",
+    "t ~ t",
+    "a == a",
+    "a != e",
+    "a < e",
+    "e >= a",
+    "'q' in a",
+    "'q' not in a",
+    "not a",
+    "a[1:]",
+    "a[::-1]",
+    "a[0]",
+)
+LITERALS = ("[a]", "[]", "(a, 1)", "{'k': a}", "[[[a]]]")
+CALLS = (
+    "a.count('q')",
+    "t.split()",
+    "t.upper()",
+    "range(9)",
+    "namespace(x=a)",
+    "a is eq(a)",
+    "'q' is in a",
+    "a is odd",
+)
+ARGUMENTS = {
+    "truncate": "(9)",
+    "select": "('odd')",
+    "reject": "('odd')",
+    "selectattr": "('id')",
+    "rejectattr": "('id')",
+}
+ON_TEXTS = {"number": "x", "decimal": "x", "brief": "t", "abs": "x", "float": "x", "int": "x", "round": "x"}
+
+
+def _lines() -> list[str]:
+    filters = sorted(sandbox.FILTERS | {"number", "decimal", "brief"})
+    used = [f"{ON_TEXTS.get(f, 'e')}|{f}{ARGUMENTS.get(f, '')}" for f in filters if f not in {"first", "last"}]
+    return [*OPERATORS, *LITERALS, *CALLS, *used, "e|map('upper')", "a|first", "a|last"]
+
+
+@pytest.mark.parametrize("expression", _lines())
+def test_every_operator_filter_and_literal_ticks(expression: str, monkeypatch) -> None:
+    """Whatever a template repeats in a straight line, the clock is looked at as often."""
+    ticks = 0
+    tick = template_limits.Meter.tick
+
+    def counted(meter: template_limits.Meter, characters: int = 0) -> str:
+        nonlocal ticks
+        ticks += 1
+        return tick(meter, characters)
+
+    monkeypatch.setattr(template_limits.Meter, "tick", counted)
+    with contextlib.suppress(TemplateError):  # some of them have no meaning for what they are given
+        sandbox.render("{% if " + expression + " %}{% endif %}", {"a": ["w"] * 9, "e": [], "t": "w w", "x": 1.5})
+    assert ticks, expression
+
+
+@pytest.mark.parametrize(
+    "expression", ["a + e", "[a]", "'q' in a", "a == b", "a[1:]", "a|list", "t|brief", "a is eq(b)"]
+)
+def test_a_straight_line_ends_within_the_limit(expression: str, monkeypatch) -> None:
+    """As long as a template may be, with as much in hand as it may have; the limit is short to keep this short."""
+    monkeypatch.setattr(template_limits, "MAX_SECONDS", 0.05)
+    line = "{% set c = " + expression + " %}"
+    text = line * min(MAX_SOURCE // len(line), MAX_NODES // 9)
+    with pytest.raises(TemplateError, match="takes longer than"):
+        sandbox.render(text, {"a": ["w"] * 350_000, "b": ["w"] * 350_000, "e": [], "t": "w\n" * 150_000})

@@ -196,7 +196,9 @@ def _test_connection(endpoint: Endpoint, model: str | None) -> None:
             raise InvalidInputError("A model can't be called while results can't be stored.")
         # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
         llm_with_cache = CachedLLM(
-            BudgetedLLM(create_bare_llm(model, session_keys.API_KEYS.get())[0], database, state.get_budget()), database
+            BudgetedLLM(create_bare_llm(model, session_keys.API_KEYS.get())[0], database, state.get_budget()),
+            database,
+            session=state.session_id(),
         )
         answer = llm_with_cache.complete(
             [Message("user", "Answer with the word yes.")],

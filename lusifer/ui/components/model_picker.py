@@ -197,7 +197,8 @@ def show_budget() -> None:
         day = state.get_budget().day
         if day.is_set:
             used = database.get_spent("day", state.get_budget().names()["day"])
-            st.caption(f"Today, all users: {format_money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$"))
+            most = f" of {format_money(day.dollars)}" if day.dollars is not None else ""
+            st.caption(f"Today, all users: {format_money(used[1])}{most}, {used[0]:,} tokens.".replace("$", "\\$"))
 
 
 def _max_budget() -> float | None:

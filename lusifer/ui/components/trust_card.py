@@ -19,8 +19,8 @@ from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
 
-def show_trust_card(ctx: PageContext, store: Store | None) -> None:
-    """The card of the model and prompts that are chosen, with its export."""
+def show_trust_card(ctx: PageContext, store: Store | None, here: str) -> None:
+    """The card of the model and prompts that are chosen, with its export, on the page ``here``."""
     if store is None:
         return
     try:
@@ -42,7 +42,7 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
         for verdict in card_data.verdicts:
             with st.container(border=True):
                 st.markdown(f"**Fit for {verdict.use}** {_verdict_badge(verdict)}")
-                _show_reasons(verdict, {line.key: line for line in card_data.lines})
+                _show_reasons(verdict, {line.key: line for line in card_data.lines}, here)
     with st.expander("Every measure, its rule and its run", icon=":material/rule:"):
         data_tables.show_table(
             card_table(card_data),
@@ -83,7 +83,7 @@ MEASURED_ON = {
 """The page on which each line is measured."""
 
 
-def _show_reasons(verdict: trust.Verdict, lines: Mapping[str, TrustLine]) -> None:
+def _show_reasons(verdict: trust.Verdict, lines: Mapping[str, TrustLine], here: str) -> None:
     """Why a use is granted, refused or open, and where the pages are that measure what is missing."""
     if verdict.fit or verdict.failed:
         st.caption(escape_markdown(verdict.because[:1].upper() + verdict.because[1:]))
@@ -93,7 +93,11 @@ def _show_reasons(verdict: trust.Verdict, lines: Mapping[str, TrustLine]) -> Non
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     st.caption(f"Still to be measured: {escape_markdown(', '.join(names[:2]) + more)}.")
     pages = dict.fromkeys(page for key in verdict.missing if (page := MEASURED_ON.get(key)))
+    if here in pages:
+        st.caption("Some of them by a new run on this page.")
     for page in pages:
+        if page == here:
+            continue
         title = page_registry.page_specs()[page].title
         page_registry.show_page_link(page, f"Measure on {title}")
 

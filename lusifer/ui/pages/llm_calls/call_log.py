@@ -51,16 +51,24 @@ def status_title(status: str, model: str) -> str:
     return RECORDED_TITLE if status == "ok" and model.startswith(PREFIX) else STATUS_TITLES.get(status, status)
 
 
+def reader() -> str | None:
+    """Whose calls are shown: on a public server this session's own, else everybody's (``None``)."""
+    return state.session_id() if settings.is_public() else None
+
+
 def filter_choices(store: Store, column: str, names: dict[str, str] | None = None) -> tuple[list[Any], dict[Any, str]]:
     """The values that a filter offers, and how each is shown."""
-    values = store.list_call_values(column)
+    values = store.list_call_values(column, reader())
     return values, {v: (names or {}).get(v, str(v)) for v in values}
 
 
 def find_call(store: Store, number: int | None) -> dict[str, Any] | None:
-    """One call whole; strangers see none about a local user."""
-    call = store.get_call(number) if number is not None else None
-    hidden = call is not None and settings.is_public() and (call["user_id"] or 0) >= FIRST_LOCAL
+    """One call whole; strangers see their own alone, and none about a local user."""
+    session = reader()
+    if number is None or (session is not None and not store.is_call_of(number, session)):
+        return None
+    call = store.get_call(number)
+    hidden = call is not None and session is not None and (call["user_id"] or 0) >= FIRST_LOCAL
     return None if hidden else call
 
 
@@ -92,7 +100,7 @@ def call_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def totals_table(store: Store, grouping: str) -> pd.DataFrame:
     """Sums over calls, with the share that came from the cache."""
-    table = pd.DataFrame(store.sum_calls(grouping))
+    table = pd.DataFrame(store.sum_calls(grouping, reader()))
     if table.empty:
         return table
     requests = table["made"] + table["cached"]
