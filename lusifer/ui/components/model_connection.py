@@ -131,6 +131,7 @@ def _show_address_field(endpoint: Endpoint | None) -> None:
         return
     if is_new:  # a key is sent to no other server than the one that it was entered for
         session_keys.API_KEYS.set({n: k for n, k in session_keys.API_KEYS.get().items() if n != OWN_SERVER})
+        st.session_state[f"_key_{OWN_SERVER}"] = ""  # the field, which is drawn below
         _show_outcome()
 
 
