@@ -27,16 +27,15 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     return [command]
 
 
-def evolve_user(
-    options: argparse.Namespace, *, steps: int | None = None, items: Sequence[str] = ()
-) -> tuple[Dataset, Split, UserModel, EvolutionSpec, list[Step], Store | None]:
-    """The evolution that the options ask for, up to a step; ``items`` are looked up before a model is asked.
+def prepare_evolution(
+    options: argparse.Namespace, *, items: Sequence[str] = ()
+) -> tuple[Dataset, Split, UserModel, EvolutionSpec, int, Store | None]:
+    """What the options ask for, with the number of its steps; nothing is computed or asked.
 
     Raises:
         UnknownIdError: there is no such user or item.
-        InvalidInputError: there is no such step.
     """
-    from lusifer.simulator import count_steps, make_evolution_spec, run_evolution
+    from lusifer.simulator import count_steps, make_evolution_spec
 
     store = open_store(options.model)
     dataset, split = load_data(options, store)
@@ -48,7 +47,21 @@ def evolve_user(
     told = config.prompt_set is not None and config.prompt_set.evidence
     model = replace(config, evidence=told).build(store)
     spec = make_evolution_spec(dataset, split, user, model, history=options.history, batch_size=options.batch_size)
-    total_steps = count_steps(dataset, split, spec)
+    return dataset, split, model, spec, count_steps(dataset, split, spec), store
+
+
+def evolve_user(
+    options: argparse.Namespace, *, steps: int | None = None, items: Sequence[str] = ()
+) -> tuple[Dataset, Split, UserModel, EvolutionSpec, list[Step], Store | None]:
+    """The evolution that the options ask for, up to a step; ``items`` are looked up before a model is asked.
+
+    Raises:
+        UnknownIdError: there is no such user or item.
+        InvalidInputError: there is no such step.
+    """
+    from lusifer.simulator import run_evolution
+
+    dataset, split, model, spec, total_steps, store = prepare_evolution(options, items=items)
     if steps is not None and not 0 <= steps <= total_steps:
         raise InvalidInputError(f"There is no step {steps}.", f"User {options.user} has steps 0 to {total_steps}.")
     done_steps: list[Step] = []

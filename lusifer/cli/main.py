@@ -24,6 +24,7 @@ from lusifer.cli import (
     recordings_command,
     runs_command,
     simulate_command,
+    story_command,
     trust_command,
 )
 from lusifer.cli.output import print_json
@@ -35,6 +36,7 @@ COMMANDS = (
     app_command,
     data_command,
     evolve_command,
+    story_command,
     rate_command,
     evaluate_command,
     realism_command,

@@ -61,6 +61,21 @@ class Evolutions(SQLiteBase):
         )
 
     @translates_sqlite_errors
+    def list_altered_evolutions(
+        self, dataset_hash: str, split: str, user: int, model: str, version: str, history: int, batch_size: int
+    ) -> list[dict[str, Any]]:
+        """A user's evolutions from altered histories (`lusifer.simulator.whatif`), without evidence, newest first."""
+        prefix = f"{split}+if-"
+        return list(
+            self._open()["evolutions"].rows_where(
+                "dataset_hash = ? and substr(split, 1, ?) = ? and user_id = ? and model = ? and model_version = ?"
+                " and history = ? and batch_size = ? and forecasts = 1 and coalesce(evidence, '') = ''",
+                [dataset_hash, len(prefix), prefix, user, model, version, history, batch_size],
+                order_by="rowid desc",
+            )
+        )
+
+    @translates_sqlite_errors
     def delete_steps(self, evolution: str) -> None:
         """Remove an evolution's steps and ratings, so that it can be computed anew."""
         with self.writing() as db:

@@ -11,7 +11,7 @@ from lusifer.ui import page_state, state
 from lusifer.ui.components import claim_audit, downloads, evolution_runner, profile_view, user_picker
 from lusifer.ui.components.linked_evolution import pinned_items, show_linked_evolution
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.pages.evolution import evolution_tables, linked_steps, side_by_side, step_player
+from lusifer.ui.pages.evolution import evolution_tables, linked_steps, side_by_side, step_player, story_page
 
 ctx = state.current_context()
 now = page_state.current()
@@ -114,9 +114,11 @@ with st.expander(
     checked, faithfulness = claim_audit.step_claims(ctx, spec, steps, number)
     profile_view.show_audit_summary(checked, number, faithfulness)
 content = {"plan": asdict(spec), "steps": [s.to_json() for s in steps]}
-downloads.show_json_button(
-    "Download all steps", content, f"user-{ctx.dataset.user_label(user)}-{ctx.split.name}.json", type="tertiary"
-)
+with st.container(horizontal=True):
+    downloads.show_json_button(
+        "Download all steps", content, f"user-{ctx.dataset.user_label(user)}-{ctx.split.name}.json", type="tertiary"
+    )
+    story_page.show_story_button(ctx, spec, steps, total_steps)
 
 mean_rating = ctx.split.train.mean
 with st.grid(2, min_column_width=420, gap="medium"):

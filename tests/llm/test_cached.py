@@ -63,6 +63,7 @@ def test_exactly_what_can_change_an_answer_is_in_the_key() -> None:
         "user",
         "step",
         "prompt_version",
+        "items",
     }
 
 

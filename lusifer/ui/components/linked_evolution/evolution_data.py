@@ -69,6 +69,17 @@ def surprise_from(scale: RatingScale) -> float:
     return round(SURPRISE * (scale.highest - scale.lowest), 1)
 
 
+def running_mean_errors(steps: Sequence[Step], default_mean: float) -> list[float]:
+    """RMSE of each batch where the mean of all ratings before it, at first ``default_mean``, is the forecast."""
+    errors, seen = [], list[float]()
+    for step in steps:
+        true = [r.rating for r in step.batch]
+        mean = sum(seen) / len(seen) if seen else default_mean
+        errors.append((sum((rating - mean) ** 2 for rating in true) / len(true)) ** 0.5)
+        seen.extend(true)
+    return errors
+
+
 def rank_changes(step: Step, is_checkable: Callable[[Change], bool]) -> list[Change]:
     """The changes of a step by how much of what was not expected they explain, most first.
 

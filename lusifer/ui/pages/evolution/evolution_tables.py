@@ -12,6 +12,7 @@ from lusifer.simulator import Step
 from lusifer.simulator.repetition import ALIKE, Repetition
 from lusifer.simulator.taste import measure_tastes, user_mean
 from lusifer.simulator.types import Rated
+from lusifer.ui.components.linked_evolution.evolution_data import running_mean_errors
 from lusifer.ui.formatting import escape_markdown
 
 
@@ -35,14 +36,9 @@ def taste_table(steps: Sequence[Step], default_mean: float, limit: int = 6) -> p
 def error_table(steps: Sequence[Step], default_mean: float) -> pd.DataFrame:
     """RMSE of each batch's forecast, and of the mean of all that was seen before it."""
     rows: list[tuple[Any, ...]] = []
-    seen: list[Rated] = []
-    for step in steps:
-        true = np.array([r.rating for r in step.batch])
-        mean = float(np.mean([r.rating for r in seen])) if seen else default_mean
+    for step, usual in zip(steps, running_mean_errors(steps, default_mean), strict=True):
         errors = step.errors
-        rmse = float(np.sqrt(np.mean(np.square(errors)))) if errors else np.nan
-        rows.append((step.number, rmse, float(np.sqrt(np.mean((true - mean) ** 2)))))
-        seen.extend(step.batch)
+        rows.append((step.number, float(np.sqrt(np.mean(np.square(errors)))) if errors else np.nan, usual))
     return pd.DataFrame(rows, columns=["step", "rmse", "usual"])
 
 
