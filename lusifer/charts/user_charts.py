@@ -56,6 +56,6 @@ def genre_tastes(frame: pd.DataFrame) -> go.Figure:
             "%{x:+.2f} shrunk<extra></extra>",
         )
     )
-    figure.update_xaxes(title="Stars above or below this user's mean, shrunk for few ratings", zeroline=True)
+    figure.update_xaxes(title="Stars vs. this user's mean (shrunk)", zeroline=True)
     figure.update_yaxes(autorange="reversed")
     return with_layout(figure, max(220, 26 * len(frame) + 70))

@@ -147,6 +147,36 @@ def load_endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]
     return {n: replace(endpoints[n], key=((keys or {}).get(n) or endpoints[n].key).strip()) for n in order}
 
 
+def declare_endpoint(name: str, address: str) -> bool:
+    """Declare a server that speaks the OpenAI protocol, for this process and those that it starts.
+
+    Args:
+        name: of the endpoint, in small letters.
+        address: its URL; what is often pasted with it (quotes, the path of one question) is left out.
+
+    Returns:
+        Whether that is another address than before.
+
+    Raises:
+        InvalidInputError: it is no address of a server.
+    """
+    url = _address(address)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        usable = False
+    if not usable or any(character.isspace() for character in url):
+        raise InvalidInputError(
+            "This is no address of a server.",
+            "Write http:// or https://, the server's name and its port, such as http://localhost:8000/v1.",
+        )
+    variable = f"LUSIFER_ENDPOINT_{name.upper()}_URL"
+    is_new = os.environ.get(variable) != url
+    os.environ[variable] = url
+    return is_new
+
+
 def _address(value: Any) -> str:
     """An address without what is often pasted with it: blanks, quotes, the path of one question."""
     return _PASTED.sub("", str(value or "").strip().strip("'\"").rstrip("/")).rstrip("/")

@@ -22,6 +22,11 @@ _SCRIPT = """
   // A person who has gone on to another page meanwhile keeps that page's address.
   if ((data.pages.includes(last) ? last : "") !== data.page) return
   window.lusiferAddressTime = data.time
+  // Where the navigation covers the page, it goes when a page was chosen.
+  if ((window.lusiferPage ?? data.page) !== data.page && window.innerWidth < 768) {
+    document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click()
+  }
+  window.lusiferPage = data.page
   const query = new URLSearchParams(data.query)
   for (const [name, value] of address.searchParams) {
     if (/^embed(_options)?$/i.test(name)) query.append(name, value)

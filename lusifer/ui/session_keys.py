@@ -109,6 +109,11 @@ def imported_version(file: str) -> Slot[str]:
     return Slot(f"_imported-{file}", "")
 
 
+def opened_row(table: str) -> Slot[int]:
+    """Which row of a table is open, by position."""
+    return Slot(f"_row-{table}", 0)
+
+
 def new_result(name: str) -> Slot[Any]:
     """The result of a job that has just ended, until the page shows it."""
     return Slot(f"_{name}", None)

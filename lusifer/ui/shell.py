@@ -36,6 +36,10 @@ READABLE_STYLE = f"""<style>
 </style>"""
 """The same where CSS knows the theme (not in popovers): a reader's device may change it without asking the server."""
 UNSEEN_STYLE = f"<style>.st-key-{address_bar.KEY} {{display: none}}</style>"
+TOOLBAR_STYLE = """<style>
+[data-testid="stPlotlyChart"] .modebar-container {top: auto !important; bottom: 1.5rem; height: 0}
+</style>"""
+"""A chart's toolbar stands at its foot, where it covers no legend."""
 
 ABOUT = f"""
 **Lusifer Explorer {__version__}** simulates the users of a recommender system and lets you inspect the simulation.
@@ -76,7 +80,7 @@ def draw_app() -> None:
     page = st.navigation(page_registry.build_pages())
     page_state.begin_run(page.url_path)
     st.set_page_config(initial_sidebar_state="collapsed" if page_state.current().presenting else "auto")
-    st.html((DARK_STYLE if st.context.theme.type == "dark" else "") + READABLE_STYLE + UNSEEN_STYLE)
+    st.html((DARK_STYLE if st.context.theme.type == "dark" else "") + READABLE_STYLE + UNSEEN_STYLE + TOOLBAR_STYLE)
     page_state.open_notes()
     names = dataset_picker.dataset_names()
     name = page_state.settle_choice("dataset", names, lambda given: f"There is no dataset {given} here")

@@ -6,7 +6,8 @@ import streamlit as st
 from lusifer.charts import user_charts
 from lusifer.datasets import file_ids
 from lusifer.ui import page_registry, session_keys, state
-from lusifer.ui.components import downloads, user_picker
+from lusifer.ui.components import data_tables, downloads, user_picker
+from lusifer.ui.components.closing_popover import close_popover, closing_popover
 from lusifer.ui.formatting import escape_markdown, format_day, format_duration, with_item_noun
 from lusifer.ui.pages.users import profile_preview, user_tables
 
@@ -29,12 +30,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         st.rerun()
     suggestions = user_picker.suggested_users(ctx)
     if suggestions:
-        with st.popover("Suggested users", icon=":material/co_present:"):
+        with closing_popover("Suggested users", "suggested", icon=":material/co_present:"):
             st.caption("Their histories span weeks and their preferences change.")
             for s in suggestions:
                 text = f"User {data.user_label(s.user)}: {format_duration(s.seconds)}, {s.changes} preference changes"
                 if st.button(text, key=f"demo-{s.user}", width="stretch"):
                     user_picker.select_user(s.user)
+                    close_popover("suggested")
                     st.rerun()
 
 if user is not None:
@@ -130,12 +132,6 @@ with st.popover("Filter", icon=":material/filter_list:"):
 rows = user_tables.filter_users(everyone, genders, occupations, genres, int(min_ratings), int(days))
 
 
-def _open() -> None:
-    selected_rows = st.session_state[session_keys.USER_TABLE].selection.rows
-    if selected_rows:
-        user_picker.select_user(int(rows["user_id"].iloc[selected_rows[0]]))
-
-
 if rows.empty:
     st.info("No user matches these filters. Widen one of them.", icon=":material/filter_list_off:")
 else:
@@ -149,27 +145,28 @@ else:
     )
     rows = user_tables.add_histograms(ctx, rows.head(user_tables.MAX_ROWS))
     rows = rows.drop(columns=[c for c in ("age", "gender", "occupation") if c not in known])
-    shown, user_column = rows, st.column_config.NumberColumn("User", format="%d", width="small", pinned=True)
+    in_rows = np.flatnonzero(rows["user_id"] == user)
+    shown, user_column = rows, st.column_config.NumberColumn("User", format="%d", width=60, pinned=True)
     if file_ids.COLUMN in data.users:
         shown = rows.assign(user_id=data.users[file_ids.COLUMN].reindex(rows["user_id"]).to_numpy())
         user_column = st.column_config.TextColumn("User", width="small", pinned=True)
-    st.dataframe(
+    data_tables.pick_row(
         shown,
         key=session_keys.USER_TABLE,
-        hide_index=True,
+        chosen=int(in_rows[0]) if len(in_rows) else None,
+        on_pick=lambda row: user_picker.select_user(int(rows["user_id"].iloc[row])),
         height=420,
-        on_select=_open,
-        selection_mode="single-row",
+        column_order=user_tables.COLUMN_ORDER,
         alt="All users with demographics and activity",
         column_config={
             "user_id": user_column,
-            "age": st.column_config.NumberColumn("Age", width="small"),
+            "age": st.column_config.NumberColumn("Age", width=60),
             "gender": st.column_config.TextColumn("Gender", width="small"),
             "occupation": st.column_config.TextColumn("Occupation"),
             "ratings": st.column_config.ProgressColumn(
-                "Ratings", format="%d", min_value=0, max_value=int(everyone["ratings"].max())
+                "Ratings", format="%d", width=105, min_value=0, max_value=int(everyone["ratings"].max())
             ),
-            "mean": st.column_config.NumberColumn("Mean", format="%.2f", width="small"),
+            "mean": st.column_config.NumberColumn("Mean", format="%.2f", width=65),
             "favourite_genre": st.column_config.TextColumn("Favourite genre"),
             "days": st.column_config.NumberColumn("Days active", format="%.1f", width="small"),
             "histogram": st.column_config.BarChartColumn(

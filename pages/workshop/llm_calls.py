@@ -5,6 +5,7 @@ import streamlit as st
 from lusifer import settings
 from lusifer.safe_text import to_safe_csv
 from lusifer.ui import page_state, state
+from lusifer.ui.components import data_tables
 from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.pages.llm_calls import call_log, trace_view, tree_data
 
@@ -80,16 +81,16 @@ if not rows:
     st.info("No call matches. Clear a filter or the search.", icon=":material/filter_alt_off:")
 else:
     table = call_log.call_table(rows)
+    numbers = table.index.tolist()
     st.caption(
-        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Select a row for its "
-        "details."
+        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Click a row for its details."
     )
-    table_event = st.dataframe(
+    requested = page_state.current().call
+    data_tables.pick_row(
         table,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
         key="call-table",
+        chosen=next((at for at, number in enumerate(numbers) if str(number) == requested), None),
+        on_pick=lambda row: page_state.choose(call=str(numbers[row])),
         height=330,
         alt="Calls, newest first",
         column_config={
@@ -98,8 +99,6 @@ else:
             "Price": st.column_config.NumberColumn(format="$%.5f", help="Blank = unknown."),
         },
     )
-    numbers = table.index[table_event.selection.rows].tolist()
-    requested = str(numbers[0]) if numbers else page_state.current().call
     call = call_log.find_call(store, int(requested) if call_log.is_number(requested) else None)
     page_state.settle("call", requested if call is not None else "", f"There is no call {requested[:60]}.")
     if call is not None:
@@ -120,9 +119,8 @@ summed = call_log.totals_table(store, grouping)
 if summed.empty:
     st.caption("Nothing to summarize.")
 else:
-    st.dataframe(
+    data_tables.show_table(
         summed,
-        hide_index=True,
         alt=f"Calls by {call_log.TOTAL_GROUPS[grouping].lower()}",
         column_config={
             "Cache hit rate": st.column_config.NumberColumn(format="percent"),

@@ -102,6 +102,22 @@ def test_without_a_model_the_test_is_free(data_dir, openai_server, monkeypatch) 
     assert {"openai:a", "openai:b"} <= set(app.selectbox(key="model").options)
 
 
+def test_an_own_server_is_connected_by_its_address(data_dir, openai_server, monkeypatch) -> None:
+    monkeypatch.setenv("LUSIFER_ENDPOINT_SERVER_URL", "")  # what the field sets goes with the test
+    monkeypatch.delenv("LUSIFER_ENDPOINT_SERVER_URL")
+    app = open_page("users", user="405")
+    app.selectbox(key="_endpoint").select("server").run()
+    for wrong in ("localhost:8000", "http://", "http://host:port/v1", "file:///etc/hostname"):
+        app.text_input(key="_own_server").set_value(wrong).run()
+        assert not app.exception and any("no address of a server" in w.value for w in app.warning), wrong
+    app.text_input(key="_own_server").set_value(f"{openai_server.url}/chat/completions").run()
+    app.text_input(key="_key_server").set_value(KEY).run()
+    press(app, "List models")
+    assert {"server:a", "server:b"} <= set(app.selectbox(key="model").options)
+    app.text_input(key="_own_server").set_value("http://127.0.0.1:9/v1").run()
+    assert app.text_input(key="_key_server").placeholder == "none", "a key goes to no other server"
+
+
 def test_the_test_keeps_to_the_budget(data_dir, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)

@@ -33,8 +33,8 @@ def show_progress(key: str, show_parts: Callable[[Mapping[str, Mapping[str, floa
             st.rerun()
     share = job.share
     text = escape_markdown(job.message or job.title)
-    if share is not None and job.seconds_left is not None and job.seconds > 2:
-        text += f" · about {format_duration(job.seconds_left)} left"
+    if share is not None and (job.seconds_left or 0.0) >= 1 and job.seconds > 2:
+        text += f" · about {format_duration(job.seconds_left or 0.0)} left"
     if job.rate and job.total and job.total != 100:
         text += f" · {job.done} of {job.total} ({job.rate:.1f}/s)"
     st.progress(share or 0.0, text=text)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 
 from lusifer import prompts, settings
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
-from lusifer.errors import InvalidInputError, LusiferError, ModelError
-from lusifer.jobs import Job
-from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, adaptations, create_bare_llm, load_endpoints
+from lusifer.errors import InvalidInputError, LusiferError
 from lusifer.llm import endpoints as model_endpoints
+from lusifer.llm import load_endpoints
 from lusifer.llm import local_file as files
-from lusifer.llm import ollama as ollama_server
-from lusifer.llm.budget import BudgetedLLM, operator_budget
+from lusifer.llm.budget import operator_budget
 from lusifer.llm.recordings import PREFIX, Recording, find_recording, list_recordings
-from lusifer.llm.redact import redact
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, label
 from lusifer.simulator.user_model_config import prompts_of
 from lusifer.ui import page_state, session_keys, state
-from lusifer.ui.components.job_panel import offer_job
+from lusifer.ui.components import model_connection
+from lusifer.ui.components.closing_popover import closing_popover
 from lusifer.ui.formatting import escape_markdown, format_money
 from lusifer.ui.state import PageContext
 
@@ -49,8 +45,8 @@ def pick_model(data: Dataset, split: Split) -> str:
     if model == BUILTIN:
         st.caption("Template-based statistical simulator: no LLM, no key, ignores prompt wording.")
         _offer_local_models()
-    with st.popover("Connect a model", icon=":material/cable:", type="tertiary"):
-        _show_connection(model)
+    with closing_popover("Connect a model", model_connection.POPOVER, icon=":material/cable:", type="tertiary"):
+        model_connection.show_connection(model)
     return model
 
 
@@ -153,16 +149,11 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
     return exact, prompt_set_found
 
 
-@st.cache_data(ttl=30, max_entries=4, show_spinner=False)
-def _list_ollama_models(url: str) -> list[str]:
-    return ollama_server.list_running(Endpoint("ollama", url, kind="ollama"))
-
-
 def _offer_local_models() -> None:
     """Models that answer on this machine are offered, never taken."""
     if settings.is_public():
         return
-    names = _list_ollama_models(load_endpoints()["ollama"].url)
+    names = model_connection.list_ollama_models(load_endpoints()["ollama"].url)
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         if st.button(
@@ -170,182 +161,12 @@ def _offer_local_models() -> None:
             icon=":material/bolt:",
             type="tertiary",
         ):
-            _use_models([f"ollama:{n}" for n in names], f"ollama:{names[0]}")
+            model_connection.use_models([f"ollama:{n}" for n in names], f"ollama:{names[0]}")
     elif files.is_installed() and (model_files := files.list_model_files()):
         name = model_files[0].relative_to(files.models_dir()).as_posix()
         if st.button(f"{escape_markdown(name)} is available: use it", icon=":material/bolt:", type="tertiary"):
             specs = [f"file:{f.relative_to(files.models_dir()).as_posix()}" for f in model_files]
-            _use_models(specs, specs[0])
-
-
-def _use_models(listed: list[str], selected: str) -> None:
-    session_keys.LISTED_MODELS.set(listed)
-    page_state.choose(model=selected)
-    st.rerun()
-
-
-def _show_connection(model: str) -> None:
-    known = load_endpoints(session_keys.API_KEYS.get())
-    for name in ("recorded", "files"):  # nobody to connect to
-        known.pop(name)
-    if not files.is_installed() and not files.list_model_files():
-        known.pop("file")
-    first = model.partition(":")[0]
-    names = list(known)
-    name = st.selectbox(
-        "Endpoint",
-        names,
-        index=names.index(first) if first in names else 0,
-        key="_endpoint",
-        format_func=lambda n: {"openai": "OpenAI protocol", "ollama": "Ollama", "file": "Model file"}.get(n, n),
-    )
-    endpoint = known[name]
-    if endpoint.kind == "file":
-        _pick_model_file()
-        return
-    if not settings.is_public():
-        st.caption(f"Address: {escape_markdown(redact(endpoint.url))}")  # a name and password may be in it
-    if endpoint.kind == "openai":
-        _show_key_field(endpoint)
-    with st.container(horizontal=True):
-        if st.button("List models", icon=":material/list:"):
-            _list_models(endpoint)
-        is_selected = model.startswith(f"{endpoint.name}:")
-        if st.button(
-            "Test connection",
-            icon=":material/network_check:",
-            help=f"Asks {escape_markdown(model)} for one word: about 30 tokens, charged to the budget."
-            if is_selected
-            else "Requests the list of models, which is free.",
-        ):
-            _test_connection(endpoint, model if is_selected else None)
-    if session_keys.MODELS_ERROR.get():
-        st.warning(escape_markdown(session_keys.MODELS_ERROR.get()))
-    if session_keys.MODELS_MESSAGE.get():
-        st.success(escape_markdown(session_keys.MODELS_MESSAGE.get()))
-    if is_selected and (adapted := _describe_adaptations(model)):
-        st.caption(escape_markdown(f"Adapted to this model's server: {'; '.join(adapted)}."))
-    if endpoint.kind == "ollama" and not settings.is_public():
-        _pull_model(endpoint)
-    if not settings.is_public():
-        st.caption(
-            "Other servers: `LUSIFER_ENDPOINT_NAME_URL` and `LUSIFER_ENDPOINT_NAME_KEY`, or a table "
-            "`[endpoints.name]` in `.streamlit/secrets.toml`."
-        )
-
-
-def _describe_adaptations(model: str) -> list[str]:
-    """What is sent otherwise than asked for, since the model's server refused it or somebody set it by hand."""
-    try:
-        llm = create_bare_llm(model, session_keys.API_KEYS.get())[0]
-    except LusiferError:
-        return []
-    return [adaptations.describe(a) for a in getattr(llm, "adaptations", ())]
-
-
-def _show_key_field(endpoint: Endpoint) -> None:
-    own = endpoint.name in session_keys.API_KEYS.get()
-    entered = st.text_input(
-        "API key for this session",
-        type="password",
-        key=f"_key_{endpoint.name}",
-        autocomplete="off",
-        placeholder="in use" if own else ("set by the environment" if endpoint.key else "none"),
-        help="Kept only in this session's memory: never stored, logged or shown. It overrides a "
-        "key set in the environment.",
-    )
-    stored = session_keys.API_KEYS.get()
-    others = {name: key for name, key in stored.items() if name != endpoint.name}
-    updated = others | ({endpoint.name: entered.strip()} if entered.strip() else {})
-    if updated != stored:
-        session_keys.API_KEYS.set(updated)
-        st.rerun()
-
-
-def _show_outcome(message: str = "", error: str = "") -> None:
-    session_keys.MODELS_MESSAGE.set(message)
-    session_keys.MODELS_ERROR.set(error)
-    st.rerun()
-
-
-def _list_models(endpoint: Endpoint) -> None:
-    try:
-        models = create_bare_llm(f"{endpoint.name}:-", session_keys.API_KEYS.get())[0].list_models()  # type: ignore[attr-defined]
-    except LusiferError as error:
-        _show_outcome(error=str(error))
-        return
-    if not models:
-        _show_outcome(error="The server lists no model.")
-    session_keys.LISTED_MODELS.set([f"{endpoint.name}:{name}" for name in models])
-    _show_outcome(f"{len(models)} model{'s' * (len(models) != 1)} listed: choose one above.")
-
-
-def _test_connection(endpoint: Endpoint, model: str | None) -> None:
-    """The list of models where none is chosen, which is free; else one word of the chosen one.
-
-    That is recorded, and within the budget, as any other call.
-    """
-    try:
-        if model is None:
-            llm = create_bare_llm(f"{endpoint.name}:-", session_keys.API_KEYS.get())[0]
-            count = len(llm.list_models())  # type: ignore[attr-defined]
-            _show_outcome(f"{endpoint.name} answers and offers {count} model{'s' * (count != 1)}.")
-            return
-        database = state.open_store()
-        if database is None:
-            raise InvalidInputError("A model can't be called while results can't be stored.")
-        # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
-        llm_with_cache = CachedLLM(
-            BudgetedLLM(create_bare_llm(model, session_keys.API_KEYS.get())[0], database, state.get_budget()),
-            database,
-            session=state.session_id(),
-        )
-        answer = llm_with_cache.complete(
-            [Message("user", "Answer with the word yes.")],
-            max_tokens=16,
-            draw=time.time_ns(),
-            metadata=CallMetadata("test"),
-        )
-    except ModelError as error:
-        if error.kind != "truncated":  # one that thinks at length answers all the same
-            _show_outcome(error=str(error))
-        _show_outcome(f"{model} answers.")
-    except LusiferError as error:
-        _show_outcome(error=str(error))
-    else:
-        _show_outcome(f"{model} answers in {answer.latency_ms / 1000:.1f} s.")
-
-
-def _pull_model(endpoint: Endpoint) -> None:
-    name = st.text_input("Get a model", placeholder="gemma3:4b", key="_pull_name").strip()
-
-    def work(job: Job) -> None:
-        def on_progress(done: int, total: int, text: str = "") -> None:
-            job.done, job.total, job.message = done // 2**20, total // 2**20, f"{name}: {text}"
-
-        ollama_server.pull(endpoint, name, on_progress, job.cancelled)
-
-    key = f"pull:{endpoint.url}:{name}"
-    if offer_job(key, f"Pulling {name}", work, "Pull", again=True, icon=":material/download:", disabled=not name):
-        st.success(f"{escape_markdown(name)} is installed.")
-        _list_ollama_models.clear()
-
-
-def _pick_model_file() -> None:
-    if not files.is_installed():
-        st.warning(f"A model file needs the package xllamacpp. {escape_markdown(files.INSTALL_HINT)}")
-        return
-    model_files = [f.relative_to(files.models_dir()).as_posix() for f in files.list_model_files()]
-    if not model_files:
-        st.caption(
-            "No file yet."
-            if settings.is_public()
-            else f"Put a .gguf file into {escape_markdown(str(files.models_dir()))}, or type file:PATH as the model."
-        )
-        return
-    name = st.selectbox("File", model_files, key="_file_name")
-    if st.button("Use it", icon=":material/check:"):
-        _use_models([f"file:{n}" for n in model_files], f"file:{name}")
+            model_connection.use_models(specs, specs[0])
 
 
 def show_budget() -> None:

@@ -13,8 +13,7 @@ from lusifer.evaluation.audit import Claim
 from lusifer.simulator import Step
 from lusifer.simulator.diff import Line, diff
 from lusifer.simulator.types import SECTIONS, Profile
-from lusifer.ui import state
-from lusifer.ui.components import posters
+from lusifer.ui.components import data_tables, posters
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 
 SECTION_ICONS = {
@@ -130,7 +129,6 @@ def show_batch(step: Step, chosen: Collection[int] = ()) -> None:
     batch = [r for r in step.batch if r.item.id in chosen]
     if batch:
         st.caption(with_item_noun(f"{len(batch)} of {len(step.batch)} movies: those behind what is pinned above."))
-    scale = state.current_context().dataset.scale
     rows = []
     forecast = {f.item_id: f for f in step.forecast}
     for rated in batch or step.batch:
@@ -150,23 +148,18 @@ def show_batch(step: Step, chosen: Collection[int] = ()) -> None:
             }
         )
     frame = pd.DataFrame(rows)
-    st.dataframe(
+    data_tables.show_table(
         frame.drop(columns=[c for c in ("Poster", "About") if not frame[c].any()]),
-        hide_index=True,
         column_config={
             "Poster": st.column_config.ImageColumn(width=45),
-            with_item_noun("Movie"): st.column_config.TextColumn(pinned=True, width="medium"),
-            "Rating": st.column_config.ProgressColumn(
-                min_value=0, max_value=scale.highest, format="%.3g", width="small"
+            with_item_noun("Movie"): st.column_config.TextColumn(pinned=True, width=150),
+            "Rating": st.column_config.NumberColumn(format="%.3g", width=60),
+            "Forecast": st.column_config.NumberColumn(
+                format="%.2f", width=75, help="Expected rating, forecast before the actual one was shown."
             ),
-            "Forecast": st.column_config.ProgressColumn(
-                min_value=0,
-                max_value=scale.highest,
-                format="%.2f",
-                width="small",
-                help="Expected rating, forecast before the actual one was shown.",
-            ),
-            "Error": st.column_config.NumberColumn(format="%+.2f", width="small"),
+            "Error": st.column_config.NumberColumn(format="%+.2f", width=60),
+            "Genres": st.column_config.TextColumn(width=170),
+            "Forecast reason": st.column_config.TextColumn(width="large"),
         },
         alt=f"Ratings and forecasts of batch {step.number}",
     )

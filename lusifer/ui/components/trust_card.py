@@ -13,6 +13,7 @@ from lusifer.evaluation.trust import TrustCard, TrustLine
 from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import page_registry, state
+from lusifer.ui.components import data_tables
 from lusifer.ui.components.downloads import show_json_button
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
@@ -43,9 +44,8 @@ def show_trust_card(ctx: PageContext, store: Store | None, here: str) -> None:
                 st.markdown(f"**Fit for {verdict.use}** {_verdict_badge(verdict)}")
                 _show_reasons(verdict, {line.key: line for line in card_data.lines}, here)
     with st.expander("Every measure, its rule and its run", icon=":material/rule:"):
-        st.dataframe(
+        data_tables.show_table(
             card_table(card_data),
-            hide_index=True,
             height="content",
             row_height=40,
             column_config={"Measure": st.column_config.TextColumn(pinned=True, width="large")},

@@ -15,7 +15,7 @@ from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import formatting, job_context, page_registry
 from lusifer.ui.caching import HASHES
-from lusifer.ui.components import claim_audit, job_panel
+from lusifer.ui.components import claim_audit, data_tables, job_panel
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.accuracy import accuracy_tables
 from lusifer.ui.state import PageContext
@@ -69,7 +69,7 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
         ],
         columns=["", "Supported", "Not supported", "Not checkable"],
     )
-    st.dataframe(counted, hide_index=True, alt="Claims by kind and verdict")
+    data_tables.show_table(counted, alt="Claims by kind and verdict")
     st.markdown("**Does a stated change help?** Each next batch is forecast again from the profile before the change.")
     cost = "" if ctx.builtin else f" ({formatting.format_cost(_estimate_validity(ctx, steps, store))})"
     job = job_panel.offer_job(

@@ -13,7 +13,7 @@ from lusifer.charts import accuracy_charts
 from lusifer.evaluation import SIMULATOR
 from lusifer.simulator import BUILTIN, label
 from lusifer.ui import session_keys
-from lusifer.ui.components import predictor_titles, user_sample
+from lusifer.ui.components import data_tables, predictor_titles, user_sample
 from lusifer.ui.formatting import escape_markdown, format_spent, with_item_noun
 from lusifer.ui.pages.accuracy import accuracy_tables
 from lusifer.ui.state import PageContext
@@ -81,15 +81,15 @@ def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
         table["Tokens"] = np.where(is_simulator, usage["tokens"], np.nan)
         table["Price"] = np.where(is_simulator, format_spent(usage), "")
     number = st.column_config.NumberColumn
-    st.dataframe(
+    data_tables.show_table(
         table,
-        hide_index=True,
         alt="Errors of all predictors with intervals",
         height="content",
         column_config={
-            "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=215),
+            "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=170),
             "group": st.column_config.TextColumn("Group"),
-            "RMSE": number(format="%.3f", width=70),
+            "RMSE": number(format="%.3f", width=62),
+            "RMSE, 95 %": st.column_config.TextColumn(width=115),
             "vs. bias": number(format="%+.3f", width=80, help="RMSE minus that of the user and item bias, paired."),
             "vs. best CF": number(
                 format="%+.3f",

@@ -14,7 +14,7 @@ from lusifer.runs.kinds import RANKING
 from lusifer.runs.ranking import run_ranking
 from lusifer.store import Store
 from lusifer.ui import job_context
-from lusifer.ui.components import job_panel, run_picker
+from lusifer.ui.components import data_tables, job_panel, run_picker
 from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.state import PageContext
 
@@ -63,9 +63,8 @@ def _show_result(summary: Mapping[str, Any]) -> None:
         accuracy_charts.recommender_ranking(frame),
         alt="Gain of each recommender's choices with all real users and with the simulated users",
     )
-    st.dataframe(
+    data_tables.show_table(
         frame,
-        hide_index=True,
         alt="Recommenders by their gain with all real users",
         column_config={
             "recommender": st.column_config.TextColumn("Recommender", pinned=True),

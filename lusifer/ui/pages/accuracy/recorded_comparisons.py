@@ -18,7 +18,8 @@ from lusifer.runs import listing
 from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import page_state, session_keys, state
-from lusifer.ui.components import predictor_titles, run_picker
+from lusifer.ui.components import data_tables, predictor_titles, run_picker
+from lusifer.ui.components.closing_popover import close_popover, closing_popover
 from lusifer.ui.pages.accuracy import accuracy_tables
 
 
@@ -61,12 +62,13 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
     """Rename or delete a recorded run; strangers on a public server may do neither."""
     if store is None or run not in titles or settings.is_public():
         return
-    with st.popover("Manage", icon=":material/edit:"):
+    with closing_popover("Manage", "manage-run", icon=":material/edit:"):
         name = st.text_input(
             "Title", titles[run].split(" · ", 1)[-1].rsplit(" · ", 1)[0], key=f"title-{run}", max_chars=120
         )
         if st.button("Rename", icon=":material/check:", disabled=not name.strip()):
             store.rename_run(run, name.strip())
+            close_popover("manage-run")
             st.rerun()
         sure = st.checkbox("Yes, delete this comparison", key=f"sure-{run}")
         if st.button(
@@ -78,6 +80,7 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
                 if isinstance(job.result, dict) and job.result.get("id") == run:
                     jobs.discard(key)
             page_state.choose(comparison="")
+            close_popover("manage-run")
             st.rerun()
 
 
@@ -121,15 +124,14 @@ def show_other_runs(runs: Sequence[dict[str, Any]], run: dict[str, Any]) -> None
         table = pd.DataFrame(
             [(title, *pair) for title, pair in changed.items()], columns=["Setting", "This run", "Other run"]
         )
-        st.dataframe(table, hide_index=True, alt="Settings in which the two runs differ", width="content")
+        data_tables.show_table(table, alt="Settings in which the two runs differ", width="content")
     else:
         st.caption("Both runs have the same settings.")
     first, second = (accuracy_tables.load_predictions(r["id"]) for r in (run, other))
     names = predictor_titles.in_order(run["summary"]["predictors"].keys() & other["summary"]["predictors"].keys())
     rows = [_difference(name, run, other, first, second) for name in names]
-    st.dataframe(
+    data_tables.show_table(
         pd.DataFrame(rows),
-        hide_index=True,
         alt="RMSE of both runs by predictor",
         column_config={
             name: st.column_config.NumberColumn(format=pattern)
@@ -179,9 +181,8 @@ def show_published() -> None:
             "These figures were measured on other test ratings, so they can't be compared with the table above row by "
             "row. To compare a model of yours on the same rows, import its predictions."
         )
-        st.dataframe(
+        data_tables.show_table(
             pd.DataFrame([asdict(result) for result in PUBLISHED_RESULTS]),
-            hide_index=True,
             alt="Published errors with their sources",
             column_config={
                 "method": st.column_config.TextColumn("Method", pinned=True),

@@ -13,7 +13,7 @@ from lusifer.env import agent_runs, agents
 from lusifer.env.movielens_env import MovieLensEnv
 from lusifer.env.world import World
 from lusifer.runs import tables
-from lusifer.ui.components import downloads
+from lusifer.ui.components import data_tables, downloads
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 
 DEFAULT_AGENTS = ["random", "popularity", "bias", "linucb"]
@@ -90,7 +90,7 @@ def show_result(run: dict[str, Any]) -> None:
             _format_interval(v, lo, hi, digits)
             for v, lo, hi in zip(summary[column], summary[f"{column}_low"], summary[f"{column}_high"], strict=True)
         ]
-    st.dataframe(table, hide_index=True, alt="Results of each agent, with intervals over seeds")
+    data_tables.show_table(table, alt="Results of each agent, with intervals over seeds")
     st.caption(
         "Means with 95 % intervals over seeds. Diversity: one minus the genre similarity within an episode; novelty: "
         "bits, "

@@ -19,7 +19,7 @@ from lusifer.simulator import label
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import job_context, state
-from lusifer.ui.components import downloads, job_panel, predictor_titles, run_picker, user_sample
+from lusifer.ui.components import data_tables, downloads, job_panel, predictor_titles, run_picker, user_sample
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money, with_item_noun
 from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
@@ -183,7 +183,7 @@ def show_result(run: dict[str, Any]) -> None:
     with st.expander("Results as a table", icon=":material/table:"):
         table = pd.concat([panel_points(p).assign(panel=p["title"]) for p in summary["panels"]], ignore_index=True)
         table = table[["panel", "series", "x", "value", "low", "high"]].astype({"x": str})
-        st.dataframe(table, hide_index=True, alt="Every figure of the charts with its interval")
+        data_tables.show_table(table, alt="Every figure of the charts with its interval")
     rows = tables.read_table(run["id"])
     with st.container(horizontal=True):
         downloads.show_csv_button("Figures as CSV", table, f"{run['id']}.csv")

@@ -24,7 +24,7 @@ from lusifer.safe_files import parse_json
 from lusifer.simulator.estimate import estimate_questions
 from lusifer.store import FIRST_LOCAL, Store
 from lusifer.ui import session_keys, state
-from lusifer.ui.components import downloads
+from lusifer.ui.components import data_tables, downloads
 from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money
 from lusifer.ui.pages.llm_calls.tree_data import PURPOSE_TITLES
@@ -251,9 +251,8 @@ def show_call(call: dict[str, Any]) -> None:
             st.caption("Not available: the server returned none, or none were requested.")
         else:
             st.markdown(format_tokens(call["tokens"]))
-            st.dataframe(
+            data_tables.show_table(
                 found_tokens,
-                hide_index=True,
                 alt="Token probabilities of the numbers in the answer",
                 column_config={
                     "Probability": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")

@@ -18,7 +18,7 @@ from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_updat
 from lusifer.simulator.types import Context, Profile, Update
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
-from lusifer.ui.components import item_picker, profile_view
+from lusifer.ui.components import data_tables, item_picker, profile_view
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money, with_item_noun
 from lusifer.ui.pages.prompts.draft import Draft
 from lusifer.ui.state import PageContext
@@ -197,9 +197,8 @@ def _show_ratings(run: DraftRun, ctx: PageContext, user: int) -> None:
         (i.title, r.expected, true.get(i.id), r.reason or r.failure)
         for i, r in zip(run.items, run.ratings, strict=True)
     ]
-    st.dataframe(
+    data_tables.show_table(
         pd.DataFrame(rows, columns=[with_item_noun("Movie"), "Expected", "True", "Reason"]),
-        hide_index=True,
         alt="Ratings of the scratch run",
         column_config={
             "Expected": st.column_config.NumberColumn(format="%.2f"),

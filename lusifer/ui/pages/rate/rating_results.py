@@ -20,6 +20,7 @@ from lusifer.simulator.community import Community
 from lusifer.simulator.types import Context
 from lusifer.store import Store
 from lusifer.ui.caching import HASHES
+from lusifer.ui.components import data_tables
 from lusifer.ui.components.posters import poster_url
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
@@ -153,46 +154,44 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
             f"{seen} of them are in the training set: the simulator may have seen their ratings, so they do not count."
         )
 
-    with st.grid(2, min_column_width=420, gap="medium"):
-        st.dataframe(
-            informative_columns(rows, ctx.builtin),
-            hide_index=True,
-            alt="Simulated ratings with reasons",
-            height="auto" if len(rows) <= 15 else 560,
-            column_config={
-                "poster": st.column_config.ImageColumn("", width=45),
-                "spread": st.column_config.NumberColumn(
-                    "Std", format="%.2f", width="small", help="Standard deviation of the predicted rating."
+    data_tables.show_table(
+        informative_columns(rows, ctx.builtin),
+        alt="Simulated ratings with reasons",
+        height="content" if len(rows) <= 15 else 560,
+        column_config={
+            "poster": st.column_config.ImageColumn("", width=45),
+            "spread": st.column_config.NumberColumn(
+                "Std", format="%.2f", width="small", help="Standard deviation of the predicted rating."
+            ),
+            "how": st.column_config.TextColumn("Expected from", help="How the expected rating was computed."),
+            "title": st.column_config.TextColumn(with_item_noun("Movie"), pinned=True, width=145),
+            "true": st.column_config.NumberColumn("Actual", format="%.3g", width=58),
+            "expected": st.column_config.NumberColumn(
+                "Expected", format="%.2f", width=74, help="The model alone, not calibrated."
+            ),
+            "bias": st.column_config.NumberColumn(
+                "Bias", format="%.2f", width=60, help="User + item bias: what a prediction must beat."
+            ),
+            "rating": st.column_config.NumberColumn(
+                "Rating", format="%.3g", width=65, help="The single rating that the model finds most likely."
+            ),
+            "calibrated": st.column_config.NumberColumn(
+                "Calibrated",
+                format="%.2f",
+                width=85,
+                help=with_item_noun(
+                    "Corrected by user, movie and model terms learned on the training set; see the breakdown below."
                 ),
-                "how": st.column_config.TextColumn("Expected from", help="How the expected rating was computed."),
-                "title": st.column_config.TextColumn(with_item_noun("Movie"), pinned=True, width=170),
-                "true": st.column_config.NumberColumn("Actual", format="%.3g", width=65),
-                "expected": st.column_config.NumberColumn(
-                    "Expected", format="%.2f", width=80, help="The model alone, not calibrated."
-                ),
-                "bias": st.column_config.NumberColumn(
-                    "Bias", format="%.2f", width=60, help="User + item bias: what a prediction must beat."
-                ),
-                "rating": st.column_config.NumberColumn(
-                    "Rating", format="%.3g", width=65, help="The single rating that the model finds most likely."
-                ),
-                "calibrated": st.column_config.NumberColumn(
-                    "Calibrated",
-                    format="%.2f",
-                    width=85,
-                    help=with_item_noun(
-                        "Corrected by user, movie and model terms learned on the training set; see the breakdown below."
-                    ),
-                ),
-                "part": st.column_config.TextColumn("Part", width="small"),
-                "off": st.column_config.NumberColumn("Error", format="%+.2f", width=65, help="Expected minus actual."),
-                "reason": st.column_config.TextColumn("Reason", width="large"),
-            },
-        )
-        st.plotly_chart(
-            rating_charts.expected_vs_true(rows.head(40), (ctx.dataset.scale.lowest, ctx.dataset.scale.highest)),
-            alt=with_item_noun("Expected and actual rating of each movie"),
-        )
+            ),
+            "part": st.column_config.TextColumn("Part", width="small"),
+            "off": st.column_config.NumberColumn("Error", format="%+.2f", width=65, help="Expected minus actual."),
+            "reason": st.column_config.TextColumn("Reason", width="large"),
+        },
+    )
+    st.plotly_chart(
+        rating_charts.expected_vs_true(rows.head(40), (ctx.dataset.scale.lowest, ctx.dataset.scale.highest)),
+        alt=with_item_noun("Expected and actual rating of each movie"),
+    )
 
 
 def show_reasons(rows: pd.DataFrame, limit: int = 20) -> None:

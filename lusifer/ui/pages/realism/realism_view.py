@@ -12,7 +12,7 @@ from lusifer.charts import realism_charts
 from lusifer.evaluation import fidelity
 from lusifer.runs.realism import SIMULATOR_TITLES
 from lusifer.simulator import label
-from lusifer.ui.components import downloads, run_picker
+from lusifer.ui.components import data_tables, downloads, run_picker
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
@@ -81,9 +81,8 @@ def show_result(ctx: PageContext, runs: Sequence[dict[str, Any]], new_run: Slot[
     for note in summary.get("notes", []):
         st.caption(escape_markdown(note))
     table = measure_table(summary)
-    st.dataframe(
+    data_tables.show_table(
         table,
-        hide_index=True,
         height="content",
         alt="Realism by measure and simulator",
         column_config={"Measure": st.column_config.TextColumn(pinned=True)},

@@ -14,6 +14,10 @@ from lusifer.simulator.taste import measure_tastes, user_mean
 from lusifer.ui.caching import HASHES
 from lusifer.ui.state import PageContext
 
+COLUMN_ORDER = (
+    "user_id", "ratings", "mean", "favourite_genre", "histogram", "days", "age", "gender", "occupation"
+)  # fmt: skip
+"""What a narrow screen shows first."""
 MAX_ROWS = 2000
 """Rows of the table that a browser is sent: filters find the others."""
 

@@ -27,7 +27,8 @@ from lusifer.simulator.whatif import with_local_user
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
 from lusifer.ui.caching import HASHES
-from lusifer.ui.components import evolution_runner, item_picker, paid_work, posters, profile_view
+from lusifer.ui.components import data_tables, evolution_runner, item_picker, paid_work, posters, profile_view
+from lusifer.ui.components.closing_popover import close_popover, closing_popover
 from lusifer.ui.components.downloads import show_json_button
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown, with_item_noun
@@ -78,7 +79,7 @@ def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
             )
         else:
             user = None
-        with st.popover("New user", icon=":material/person_add:"):
+        with closing_popover("New user", "new-local-user", icon=":material/person_add:"):
             with st.form("new-person", clear_on_submit=True, border=False):
                 name = st.text_input(
                     "Name or nickname", max_chars=40, help="Stored only in the database of this machine."
@@ -263,9 +264,8 @@ def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Ste
                 f"RMSE {error['rmse']:.2f}; always predicting {mean_rating:.2f}, the mean of all ratings, would give "
                 f"{naive:.2f}."
             )
-        st.dataframe(
+        data_tables.show_table(
             table,
-            hide_index=True,
             alt="Predictions and your ratings",
             column_config={
                 "Predicted": st.column_config.NumberColumn(format="%.2f"),
@@ -323,7 +323,7 @@ def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: lis
             ],
         }
         show_json_button("Export my ratings", export, "my-ratings.json")
-        with st.popover("Delete my data", icon=":material/delete_forever:"):
+        with closing_popover("Delete my data", "delete-local-user", icon=":material/delete_forever:"):
             st.markdown(
                 "Deletes your ratings, profiles and all LLM calls about you from this database. Export them first if "
                 "you want to keep them."
@@ -340,6 +340,7 @@ def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: lis
                 fields = session_keys.local_user_fields(user)
                 for key in [k for k in st.session_state if str(k).startswith(fields)]:
                     del st.session_state[key]
+                close_popover("delete-local-user")
                 st.rerun()
 
 
@@ -393,4 +394,5 @@ def _become(user: int) -> None:
     """Go on as a local user that this session has made."""
     session_keys.request_value(session_keys.LOCAL_USER, user)
     session_keys.OWN_LOCAL_USERS.set(session_keys.OWN_LOCAL_USERS.get() | {user})
+    close_popover("new-local-user")
     st.rerun()

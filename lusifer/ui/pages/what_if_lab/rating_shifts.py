@@ -11,7 +11,7 @@ import streamlit as st
 from lusifer.charts import what_if_charts
 from lusifer.datasets import Item
 from lusifer.simulator import SimulatedRating
-from lusifer.ui.components import item_picker
+from lusifer.ui.components import data_tables, item_picker
 from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.state import PageContext
 
@@ -44,9 +44,8 @@ def show_rating_shifts(
         ),
         alt=with_item_noun("Expected rating of each movie before and after"),
     )
-    st.dataframe(
+    data_tables.show_table(
         frame,
-        hide_index=True,
         alt="Ratings before and after",
         column_config={
             "Before": st.column_config.NumberColumn(format="%.2f"),

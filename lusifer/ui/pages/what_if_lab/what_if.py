@@ -14,7 +14,7 @@ from lusifer.simulator.estimate import Estimate, estimate_evolution, estimate_ra
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.whatif import Consequence, alter_history, compare_evolutions
 from lusifer.ui import state
-from lusifer.ui.components import item_picker, profile_view
+from lusifer.ui.components import data_tables, item_picker, profile_view
 from lusifer.ui.components.evolution_runner import load_all_steps
 from lusifer.ui.components.paid_work import run_or_offer
 from lusifer.ui.formatting import escape_markdown, with_item_noun
@@ -134,9 +134,8 @@ def show_what_if(ctx: PageContext, user: int) -> None:
     with right:
         show_rating_shifts(ctx, user, items, altered_evolution.before, altered_evolution.ratings, "What if")
     st.markdown("**Changes by step**")
-    st.dataframe(
+    data_tables.show_table(
         _change_table(steps, altered_evolution.steps),
-        hide_index=True,
         alt="Changes by step, original and altered",
     )
 

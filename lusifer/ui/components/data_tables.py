@@ -1,0 +1,59 @@
+"""Tables: what is missing is a dash, and where a row can be opened, a click anywhere on it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+MISSING = "–"
+"""What stands in a table where there is no value; Streamlit's own word would be "None"."""
+
+
+def show_table(frame: pd.DataFrame, *, alt: str, **options: Any) -> None:
+    """A table to be read.
+
+    Args:
+        frame: its rows and columns.
+        alt: what it holds, for screen readers.
+        **options: more of ``st.dataframe``.
+    """
+    st.dataframe(frame, hide_index=True, placeholder=MISSING, alt=alt, **options)
+
+
+def pick_row(
+    frame: pd.DataFrame, *, key: str, chosen: int | None, on_pick: Callable[[int], None], alt: str, **options: Any
+) -> None:
+    """A table whose rows open by a click on any cell, by the box at their left, or by keys; the open one is marked.
+
+    Args:
+        frame: its rows and columns.
+        key: of the field.
+        chosen: position of the row that is open, ``None`` where it is not in the table. The mark follows it.
+        on_pick: what to do with the position of a row that a person opened, before the script runs.
+        alt: what it holds, for screen readers.
+        **options: more of ``st.dataframe``.
+    """
+
+    def picked() -> None:
+        selection = st.session_state[key]["selection"]
+        positions = [row for row, _ in selection["cells"]] or selection["rows"]
+        if positions and positions[0] < len(frame):
+            on_pick(int(positions[0]))
+
+    marked: Any = {"rows": [] if chosen is None else [chosen], "columns": [], "cells": []}
+    if key in st.session_state and dict(st.session_state[key]["selection"]) != marked:
+        st.session_state[key] = {"selection": marked}
+    st.dataframe(
+        frame,
+        hide_index=True,
+        placeholder=MISSING,
+        alt=alt,
+        key=key,
+        on_select=picked,
+        selection_mode=("single-row", "single-cell"),
+        selection_default={"selection": marked},
+        **options,
+    )
