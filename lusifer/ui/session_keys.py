@@ -24,8 +24,9 @@ T = TypeVar("T")
 
 # ---- fields that other parts read ------------------------------------------------------------------------------------
 
-USER_TABLE, LOCAL_USER, ONLY_DIFFERENCES, SESSION_DOLLARS, RATED_ITEMS = (
+USER_TABLE, USER_MAP, LOCAL_USER, ONLY_DIFFERENCES, SESSION_DOLLARS, RATED_ITEMS = (
     "people",
+    "user-map",
     "you",
     "trial-only",
     "_session_dollars",

@@ -1,4 +1,4 @@
-"""Users: find a user and see how they rate."""
+"""Users: find a user by number, by words, on the map or in the table, and see how they rate."""
 
 import numpy as np
 import streamlit as st
@@ -8,7 +8,7 @@ from lusifer.datasets import file_ids
 from lusifer.ui import page_registry, session_keys, state
 from lusifer.ui.components import downloads, user_picker
 from lusifer.ui.formatting import escape_markdown, format_day, format_duration, with_item_noun
-from lusifer.ui.pages.users import profile_preview, user_tables
+from lusifer.ui.pages.users import map_view, profile_preview, user_tables
 
 ctx = state.current_context()
 data = ctx.dataset
@@ -114,6 +114,9 @@ if user is not None:
                         alt=f"Genres above and below the mean of user {data.user_label(user)}, "
                         f"{taste['genre'].iloc[0]} first",
                     )
+
+st.subheader("Map of users", icon=":material/scatter_plot:", anchor="map")
+map_view.show_map(ctx, state.open_store(), user)
 
 st.subheader("All users")
 known = user_tables.known_demographics(data)

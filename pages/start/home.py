@@ -33,11 +33,11 @@ name = str(data.user_label(user))
 runs = run_picker.finished_runs(shown, store, COMPARISON)
 run = next((r for r in runs if r["model"] == shown.model), None)
 
-left, right = st.columns([60, 40], gap="small")
-with left:
+both = st.grid(2, min_column_width=420, gap="small")
+with both.container():
     described = shown_person.describe_steps(shown, user, spec, steps)
     show_profile_loop(described, spec.id, f"User {name} · {label(shown.model)}")
-with right:
+with both.container():
     with st.container(border=True):
         st.caption("What it is worth")
         sentence = worth.verdict(shown, run) if run is not None else ""

@@ -71,7 +71,8 @@ def show_chart(figures: Figures, model: str) -> None:
 def verdict(ctx: PageContext, run: Mapping[str, Any]) -> str:
     """What a comparison says of the simulator beside the best collaborative filtering, in a sentence; "" if nothing.
 
-    By paired differences on the same ratings: better or worse is said only where the 95 % interval leaves out 0.
+    By paired differences on the same ratings: better or worse is said only where the 95 % interval leaves out 0, and
+    where it holds 0, that no difference shows.
     """
     rows = accuracy_tables.load_predictions(run["id"])
     figures = run["summary"]["predictors"]
@@ -80,19 +81,20 @@ def verdict(ctx: PageContext, run: Mapping[str, Any]) -> str:
     if rows is None or not best or not names or not {best, *names} <= set(rows):
         return ""
     found = accuracy_tables.compute_differences(rows, run["id"], "home", [best, *names], best, int(run["seed"]))
-    lead = {SIMULATOR: "Alone", CALIBRATED: "calibrated", COMBINED: "together with collaborative filtering"}
+    lead = {SIMULATOR: "alone", CALIBRATED: "calibrated", COMBINED: "together with collaborative filtering"}
     against = predictor_titles.short_title(best)
-    against = against[0].lower() + against[1:] if against[1:2].islower() else against
     said: dict[str, list[str]] = {}
     for name in names:
         row = found.loc[name]
         low, high = row["collaborative_low"], row["collaborative_high"]
-        word = "better than" if high < 0 else "worse than" if low > 0 else "neither measurably better nor worse than"
+        word = "better than" if high < 0 else "worse than" if low > 0 else "about as well as"
         said.setdefault(word, []).append(lead[name])
-    parts = [f"{' and '.join(who)} it predicts {word}" for word, who in said.items()]
-    text = f"; {''}".join(parts)
-    role = "the best collaborative filtering here" if best != "bias" else "the best baseline here"
-    return f"{text[:1].upper()}{text[1:]} {role}, {against}."
+    role = f"the best {'collaborative filtering' if best != 'bias' else 'baseline'} here ({against})"
+    parts = [f"{' or '.join(who)} it predicts {word} " for word, who in said.items()]
+    text = f"{'; '.join(p + (role if at == 0 else 'it') for at, p in enumerate(parts))}."
+    if "about as well as" in said:
+        text += " On this sample no difference " + ("is significant." if len(said) == 1 else "shows there.")
+    return text[:1].upper() + text[1:]
 
 
 def describe_sample(run: Mapping[str, Any]) -> str:
