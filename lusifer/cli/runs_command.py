@@ -46,7 +46,7 @@ def _run_list(options: argparse.Namespace) -> dict[str, Any]:
     if not options.json:
         for row in rows:
             when = str(row["created_at"])[:16].replace("T", " ")
-            print(f"{row['id']}  {when}  {row['status']:10}  {row['kind']:12}  {row['title']}")
+            print(f"{row['id']}  {when}  {row['status']:11}  {row['kind']:12}  {row['title']}")
     return {"runs": [{k: v for k, v in row.items() if k not in {"params", "summary"}} for row in rows]}
 
 

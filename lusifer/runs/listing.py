@@ -18,7 +18,9 @@ Row = dict[str, Any]
 
 
 def list_runs(store: Store, kind: str = "", limit: int = 50, where: Mapping[str, str] | None = None) -> list[Row]:
-    """The newest runs of a kind, or of all, newest first.
+    """The newest runs of a kind, or of all, the last begun first (whatever became of the clock).
+
+    One that was under way in a process which is gone is ``interrupted``.
 
     Args:
         store: the database.
@@ -31,8 +33,12 @@ def list_runs(store: Store, kind: str = "", limit: int = 50, where: Mapping[str,
     """
     if kind and kind not in RUN_KINDS:
         raise InvalidInputError(f"There is no kind of run {kind!r}.", f"Known: {', '.join(RUN_KINDS)}.")
-    runs = [run for name in ([kind] if kind else RUN_KINDS) for run in store.list_runs(name, limit, where)]
-    return sorted(runs, key=lambda run: str(run["created_at"]), reverse=True)[:limit]
+    return [_with_present_status(store, run) for run in store.list_runs(kind or list(RUN_KINDS), limit, where)]
+
+
+def _with_present_status(store: Store, run: Row) -> Row:
+    """A run as it is: what nobody works at is not running."""
+    return run if run["status"] != "running" or store.is_under_way(run["id"]) else {**run, "status": "interrupted"}
 
 
 def finished_runs(ctx: RunContext, kind: RunKind[Any], limit: int = 200) -> list[Row]:
@@ -66,7 +72,7 @@ def get_run(store: Store, run: str) -> Row:
     row = store.get_run(run)
     if row is None:
         raise InvalidInputError(f"There is no run {run!r}.", "See the recorded runs: lusifer runs list.")
-    return row
+    return _with_present_status(store, row)
 
 
 def delete_run(store: Store, run: str) -> None:

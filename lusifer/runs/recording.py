@@ -172,6 +172,8 @@ def record(
         run_id = store.start_run(kind.name, title, **fields)
     row = {"id": run_id, "kind": kind.name, "title": title, "status": "running", "summary": {}, **fields}
     run = RecordedRun(run_id, kind, store, row, recorded)
+    if store is not None:
+        store.hold_run(run_id)
     try:
         on_start(run_id)
         yield run
@@ -189,6 +191,9 @@ def record(
                 else:
                     store.finish_run(run_id, status)
         raise
+    finally:
+        if store is not None:
+            store.release_run(run_id)
 
 
 def stopped_run(

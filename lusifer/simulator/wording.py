@@ -141,7 +141,7 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
         "recently {good_one}",
         "generous": "Generous with ratings: {high} of the first {n} ratings read are {good} or more, most recently "
         "{good_one}",
-        "balanced": "Neither generous nor strict: the first {n} ratings read average {mean}, from {worst} up to {best}",
+        "balanced": "Rates near the middle: the first {n} ratings read average {mean}, from {worst} up to {best}",
         "strict": "Rates strictly: the first {n} ratings read average {mean}, from {best} down to {worst}",
         "very-strict": "A very strict rater: {low} of the first {n} ratings read are {poor} or less, most recently "
         "{poor_one}",

@@ -1,4 +1,4 @@
-"""Who is asking which question just now: two processes, or two threads, that need one answer pay for it once."""
+"""Who is asking which question, and working at which run, just now: held by processes, and free when they end."""
 
 from __future__ import annotations
 
@@ -31,3 +31,17 @@ class AnswerClaims(SQLiteBase):
         locks = self.process_locks
         if locks is not None:
             locks.release(f"answer {key}")
+
+    def hold_run(self, run: str) -> None:
+        """A run is under way in this process until `release_run`, or until the process ends."""
+        if self.process_locks is not None:
+            self.process_locks.try_hold(f"run {run}")
+
+    def release_run(self, run: str) -> None:
+        """A run has ended here."""
+        if self.process_locks is not None:
+            self.process_locks.release(f"run {run}")
+
+    def is_under_way(self, run: str) -> bool:
+        """Whether some process works at a run; where that can't be known, its status is believed."""
+        return self.process_locks is None or self.process_locks.is_held(f"run {run}")

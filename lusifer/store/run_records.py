@@ -65,18 +65,21 @@ class Runs(Calls, Totals):
                 )
 
     @translates_sqlite_errors
-    def list_runs(self, kind: str, limit: int = 50, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    def list_runs(
+        self, kind: str | Sequence[str], limit: int = 50, where: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
         """The newest runs of a kind, the last begun first, with ``params`` and ``summary`` as dicts.
 
         Args:
-            kind: the kind.
+            kind: the kind, or several.
             limit: the most rows.
             where: wanted values by column (dataset_hash, split, model, model_version, status).
         """
+        kinds = [kind] if isinstance(kind, str) else list(kind)
         filters = {k: v for k, v in (where or {}).items() if k in FILTER_COLUMNS}
         rows = self._open()["runs"].rows_where(
-            " and ".join(["kind = ?", *(f"{k} = ?" for k in filters)]),
-            [kind, *filters.values()],
+            " and ".join([f"kind in ({', '.join('?' * len(kinds))})", *(f"{k} = ?" for k in filters)]),
+            [*kinds, *filters.values()],
             order_by="rowid desc",  # as they came: clocks are set back
             limit=limit,
         )

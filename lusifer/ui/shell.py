@@ -13,7 +13,7 @@ from lusifer import __version__, datasets, settings
 from lusifer.datasets import DATASET_SPECS, splits
 from lusifer.datasets.fetch import fetch
 from lusifer.datasets.item_details import ATTRIBUTION
-from lusifer.errors import DatasetError, DatasetMissingError, LusiferError
+from lusifer.errors import DatasetError, DatasetMissingError, LusiferError, StoreError
 from lusifer.jobs import Job
 from lusifer.llm.recordings import PREFIX, Recording, find_recording
 from lusifer.simulator import BUILTIN
@@ -119,7 +119,10 @@ def draw_app() -> None:
             icon=":material/groups:",
         )
         return
-    page.run()
+    try:
+        page.run()
+    except StoreError as error:  # moved, replaced, locked or damaged while a page was drawn
+        state.show_error(error)
 
 
 def _pick_context(data: datasets.Dataset) -> state.PageContext:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from lusifer.errors import CancelledError, InvalidInputError, LusiferError
+from lusifer.errors import CancelledError, InvalidInputError, LusiferError, StoreError
 from lusifer.evaluation.experiments import find
 from lusifer.runs import listing, tables
 from lusifer.runs.experiment import ExperimentRequest, run_experiment, run_experiments
@@ -72,6 +72,38 @@ def test_rows_that_cannot_be_saved_fail_the_run(ctx, tmp_path) -> None:
     ):
         run.finish(SUMMARY, pd.DataFrame({"a": [1]}))
     assert ctx.store.get_run(run.id)["status"] == "failed"
+
+
+@pytest.mark.parametrize("error", [None, LusiferError("Broken."), CancelledError("Stopped."), KeyboardInterrupt()])
+def test_a_run_that_somebody_deleted_leaves_no_rows(ctx, error) -> None:
+    expected = (StoreError, "deleted") if error is None else (type(error), None)
+    with (
+        pytest.raises(expected[0], match=expected[1]),
+        record(ctx, VALIDITY, "x", model=MODEL, params={}) as run,
+    ):
+        tables.save_table(run.id, pd.DataFrame({"a": [1]}))
+        ctx.store.delete_run(run.id)
+        if error is not None:
+            raise error
+        run.finish(SUMMARY, pd.DataFrame({"a": [1]}))
+    assert ctx.store.get_run(run.id) is None and not tables.table_path(run.id).exists()
+
+
+def test_lists_are_in_the_order_of_insertion_and_know_who_is_dead(ctx, store, monkeypatch) -> None:
+    """Also where the clock is set back; a run that nobody works at is interrupted."""
+    from lusifer.store import run_records
+
+    times = iter(["2026-11-27T10:00:00.000+00:00", "2026-11-27T09:00:00.000+00:00", "2026-11-27T08:00:00.000+00:00"])
+    monkeypatch.setattr(run_records, "now", lambda: next(times))
+    dead = [store.start_run(kind, kind) for kind in ("validity", "comparison", "validity")]
+    assert [r["id"] for r in listing.list_runs(store)] == dead[::-1]
+    assert {r["status"] for r in listing.list_runs(store)} == {"interrupted"}
+    monkeypatch.undo()
+    with record(ctx, VALIDITY, "x", model=MODEL, params={}) as run:
+        assert [r["status"] for r in listing.list_runs(store, limit=2)] == ["running", "interrupted"]
+        assert listing.get_run(store, run.id)["status"] == "running"
+        run.finish(SUMMARY)
+    assert listing.get_run(store, run.id)["status"] == "done" and not store.is_under_way(run.id)
 
 
 def test_a_finished_run_is_listed_exported_and_deleted(ctx, store, tmp_path) -> None:

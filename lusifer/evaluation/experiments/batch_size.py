@@ -70,7 +70,15 @@ def run(setup: ExperimentSetup) -> Result:
         users, used = tokens_per_user(setup, arm)
         if len(users):
             spent.append(Point.of("Tokens per user", arm.name, boot.mean(users, used)))
+    deltas = {pair: rmse[pair] - usual for pair in tried if pair != USUAL}
     panels = [
+        Panel(
+            "Change in final error against 40 ratings in batches of 10",
+            "",
+            "Difference in RMSE, paired",
+            "points",
+            tuple(Point.of("Final rating", f"{h} in batches of {b}", d) for (h, b), d in deltas.items()),
+        ),
         Panel("Final error by batch size", "Ratings in a batch", "RMSE", "points", tuple(final)),
         Panel("Final error by history length", "Ratings read", "RMSE", "points", tuple(length)),
         Panel(
@@ -95,7 +103,6 @@ def run(setup: ExperimentSetup) -> Result:
     ]
     if not spent:
         notes.append("No tokens were used, or the server does not report them.")
-    deltas = {pair: rmse[pair] - usual for pair in tried if pair != USUAL}
     return Result(
         (_batches(deltas), _lengths(deltas)),
         tuple(panels),

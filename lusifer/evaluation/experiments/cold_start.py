@@ -113,7 +113,16 @@ def run(setup: ExperimentSetup) -> Result:
     figures |= {f"minus-{n}-{k}": difference[k, n].json for k in LENGTHS for n in ("bias", "fm")}
     return Result(
         (_first(rmse, difference, simulator_name), _second(rmse, difference, simulator_name, names)),
-        (panel,),
+        (
+            panel,
+            Panel(
+                "Simulator against two baselines",
+                "Known ratings of a user",
+                "RMSE minus that of the baseline, paired",
+                "points",
+                tuple(Point.of(f"minus {n}", str(k), difference[k, n]) for n in ("bias", "fm") for k in LENGTHS),
+            ),
+        ),
         figures,
         rows.reset_index(drop=True),
         (

@@ -102,13 +102,19 @@ def run(setup: ExperimentSetup) -> Result:
     )
     panels = [
         Panel(
+            "Change when titles are masked",
+            "",
+            "Masked minus known, paired",
+            "points",
+            (Point.of("Change", "Correlation", lost), Point.of("Change", "RMSE", costs)),
+        ),
+        Panel(
             "Titles known and masked",
             "",
             "Correlation with real ratings",
             "points",
             tuple(Point.of("Correlation", n, f) for n, f in correlations.items()),
         ),
-        Panel("What masking costs", "", "RMSE", "points", tuple(Point.of("RMSE", n, f) for n, f in rmse.items())),
     ]
     figures = {"masked_rmse": costs.json, "masked_correlation": lost.json}
     rows = rows_table(simulations, test)

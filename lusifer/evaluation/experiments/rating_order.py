@@ -79,18 +79,18 @@ def run(setup: ExperimentSetup) -> Result:
     likeness = {arm: boot.mean(users, similarities[arm]) for arm in (NEWEST, SHUFFLED)}
     panels = (
         Panel(
+            "Effect of the order",
+            "",
+            "RMSE minus that of oldest first, paired",
+            "points",
+            tuple(Point.of(a, g, deltas[g, a]) for a in (NEWEST, SHUFFLED) for g in groups),
+        ),
+        Panel(
             "Final error by order",
             "",
             "RMSE",
             "points",
             tuple(Point.of(a, g, rmse[g, a]) for a in simulations for g in groups),
-        ),
-        Panel(
-            "Effect of the order",
-            "",
-            "RMSE minus that of oldest first",
-            "points",
-            tuple(Point.of(a, g, deltas[g, a]) for a in (NEWEST, SHUFFLED) for g in groups),
         ),
         Panel(
             "Forecast error by ratings read (each order on its own forecasts)",

@@ -71,16 +71,6 @@ def run(setup: ExperimentSetup) -> Result:
     gain = pooled - rmse["Repetition 1"]
     panels = (
         Panel(
-            "Error of each repetition",
-            "",
-            "RMSE",
-            "points",
-            (
-                *(Point.of("One repetition", n, f) for n, f in rmse.items()),
-                Point.of("Mean of the repetitions", "Mean", pooled),
-            ),
-        ),
-        Panel(
             "Variation between repetitions",
             "",
             "Stars",
@@ -88,6 +78,16 @@ def run(setup: ExperimentSetup) -> Result:
             (
                 Point.of("Std over repetitions", "One rating", spread),
                 Point.of("Std over repetitions", "A user's mean", level),
+            ),
+        ),
+        Panel(
+            "Error of each repetition",
+            "",
+            "RMSE",
+            "points",
+            (
+                *(Point.of("One repetition", n, f) for n, f in rmse.items()),
+                Point.of("Mean of the repetitions", "Mean", pooled),
             ),
         ),
     )

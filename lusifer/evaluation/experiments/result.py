@@ -71,10 +71,14 @@ def format_figure(figure: Figure, digits: int = 3, *, signed: bool = False) -> s
     if not math.isfinite(figure.value):
         return "unknown"
     sign = "+" if signed else ""
-    text = f"{figure.value:{sign}.{digits}f}"
+
+    def write(value: float) -> str:
+        return f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # never a minus before nothing
+
+    text = write(figure.value)
     low, high = figure.bounds
     if math.isfinite(low):
-        text += f" ({low:{sign}.{digits}f} to {high:{sign}.{digits}f})"
+        text += f" ({write(low)} to {write(high)})"
     return text.replace("-", "−")
 
 

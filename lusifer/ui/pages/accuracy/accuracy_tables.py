@@ -126,7 +126,10 @@ def metric_columns(frame: pd.DataFrame) -> pd.DataFrame:
     for metric, title in (("mae", "MAE"), ("pearson", "Pearson")):
         table[title] = frame[metric]
         table[f"{title}, 95 %"] = [format_interval(row, metric) for _, row in frame.iterrows()]
-    return table.assign(**{title: frame[column] for column, title in METRIC_TITLES.items()}, group=frame["group"])
+    table = table.assign(**{title: frame[column] for column, title in METRIC_TITLES.items()}, group=frame["group"])
+    numbers = table.select_dtypes("number").columns
+    table[numbers] = table[numbers].round(4) + 0.0  # never a minus before nothing
+    return table
 
 
 def format_interval(row: Mapping[Any, Any] | pd.Series, column: str, sign: str = "") -> str:
@@ -189,9 +192,10 @@ def model_contributions(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
             continue
         value, low, high = entry["difference"]
         if None in (value, low, high):
-            figure = "–" if value is None else f"{value:+.4f}"
+            figure = "–" if value is None else f"{round(value, 4) + 0.0:+.4f}"
             contributions.append((title, figure, "One user gives no confidence interval; use a larger sample."))
             continue
+        value, low, high = (round(v, 4) + 0.0 for v in (value, low, high))  # never a minus before nothing
         figure = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
         if high < 0:
             words = "The model's contribution lowers the error."

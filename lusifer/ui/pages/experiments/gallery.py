@@ -71,7 +71,8 @@ def show_gallery(runs: Mapping[str, dict[str, Any]], computing: bool) -> None:
                 else:
                     sentence = run["summary"]["sentences"][0]
                     st.caption(escape_markdown(with_item_noun(sentence)))
-                    _show_small_chart(run)
+                    if run["summary"]["panels"]:
+                        _show_small_chart(run)
                 st.button(
                     "Open",
                     key=f"open-{name}",
