@@ -30,11 +30,9 @@ def errors(frame: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra></extra>",
             showlegend=False,
         )
-    for row in frame.itertuples():
-        right = row.rmse_high if row.rmse_high == row.rmse_high else row.rmse  # no interval of a single user
-        figure.add_annotation(
-            x=right, y=row.predictor, text=f"{row.rmse:.3f}", showarrow=False, xanchor="left", xshift=10
-        )
+    ends = frame["rmse_high"].fillna(frame["rmse"])  # a single user has no interval
+    for end, name, rmse in zip(ends, frame["predictor"], frame["rmse"], strict=True):
+        figure.add_annotation(x=end, y=name, text=f"{rmse:.3f}", showarrow=False, xanchor="left", xshift=10)
     figure.update_xaxes(title=None, automargin=True)
     names = [f"<b>{n}</b>" if s else n for n, s in zip(frame["predictor"], frame["simulator"], strict=True)]
     figure.update_yaxes(

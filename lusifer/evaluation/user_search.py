@@ -49,8 +49,8 @@ _FILLERS = frozenset(
     "a an the of for in on to with is are was be likes like liked liking loves love loved enjoys enjoy enjoyed prefers "
     "prefer favours favors fond fan fans dislikes dislike disliked hates hate hated avoids avoid rater raters rating "
     "ratings rates rate user users people person somebody someone anybody viewer viewers that about very rather quite "
-    "not no never doesn't don't isn't all most mostly really strongly marks scale uses use they them their than more less it "
-    "cares care into who find show me".split()
+    "not no never doesn't don't isn't all most mostly really strongly marks scale uses use they them their than more "
+    "less it cares care into who find show me".split()
 )
 
 

@@ -37,6 +37,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                     user_picker.select_user(s.user)
                     st.rerun()
 
+map_view.show_map(ctx, state.open_store(), user)
+
 if user is not None:
     person, stats = data.user(user), data.user_stats.loc[user]
     train = ctx.split.train.of_user(user)
@@ -114,9 +116,6 @@ if user is not None:
                         alt=f"Genres above and below the mean of user {data.user_label(user)}, "
                         f"{taste['genre'].iloc[0]} first",
                     )
-
-st.subheader("Map of users", icon=":material/scatter_plot:", anchor="map")
-map_view.show_map(ctx, state.open_store(), user)
 
 st.subheader("All users")
 known = user_tables.known_demographics(data)

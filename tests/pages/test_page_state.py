@@ -27,13 +27,13 @@ OTHER = {
     "template": "rate",
     "user": "Ü 4 & 5?",
 }
-ADDRESSES = {"users": "", **{page: page for page in PAGES if page != "users"}}
+ADDRESSES = {"home": "", **{page: page for page in PAGES if page != "home"}}
 
 
 def go(app: AppTest, page: str) -> AppTest:
     """To another page by the navigation, which says nothing but where to."""
     app.query_params.clear()
-    app._page_hash = calc_hash(page) if page != "users" else ""  # noqa: SLF001
+    app._page_hash = calc_hash(page) if page != "home" else ""  # noqa: SLF001
     return app.run()
 
 

@@ -20,6 +20,7 @@ from tests.conftest import PATIENCE, ROOT, write_tiny
 from tests.servers.openai import KEY
 
 PAGES = [
+    "home",
     "users",
     "evolution",
     "rate",
@@ -32,6 +33,7 @@ PAGES = [
     "calls",
 ]
 PATHS = {
+    "home": "pages/start/home.py",
     "users": "pages/simulated_users/users.py",
     "evolution": "pages/simulated_users/evolution.py",
     "rate": "pages/simulated_users/rate.py",
@@ -51,7 +53,7 @@ def open_page(page: str, *, fresh: bool = False, **query: str) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     for name, value in query.items():
         app.query_params[name] = value
-    if page != "users":
+    if page != "home":
         # As a link to its address does. Before the first run the harness would take the script's name for the address.
         app._page_hash = calc_hash(page)  # noqa: SLF001
     return app.run()

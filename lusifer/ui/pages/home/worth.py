@@ -90,7 +90,7 @@ def verdict(ctx: PageContext, run: Mapping[str, Any]) -> str:
         word = "better than" if high < 0 else "worse than" if low > 0 else "about as well as"
         said.setdefault(word, []).append(lead[name])
     role = f"the best {'collaborative filtering' if best != 'bias' else 'baseline'} here ({against})"
-    parts = [f"{' or '.join(who)} it predicts {word} " for word, who in said.items()]
+    parts = [f"{' or '.join(who)}, it predicts {word} " for word, who in said.items()]
     text = f"{'; '.join(p + (role if at == 0 else 'it') for at, p in enumerate(parts))}."
     if "about as well as" in said:
         text += " On this sample no difference " + ("is significant." if len(said) == 1 else "shows there.")

@@ -29,7 +29,8 @@ from lusifer.ui.state import PageContext
 
 MOST_POINTS = 6000
 """Points that a browser is sent; of more users a sample is drawn, with all that are found."""
-LISTED = 8
+LISTED = 6
+"""Users that a list beside the map holds."""
 COLOURS = {"mean": "Mean rating", "activity": "Activity", "genre": "Favourite genre", "error": "Error of the simulator"}
 
 
@@ -101,7 +102,7 @@ def _show_points(ctx: PageContext, store: Store | None, users: UserMap, search: 
         label_visibility="collapsed",
     )
     frame = map_frame(ctx, users, search, user, colour, errors)
-    chosen = st.plotly_chart(
+    st.plotly_chart(
         user_map_charts.user_map(
             frame,
             {"activity": "Ratings", "error": "RMSE"}.get(colour, COLOURS[colour]),
@@ -116,7 +117,6 @@ def _show_points(ctx: PageContext, store: Store | None, users: UserMap, search: 
         alt=f"Map of {len(users.users):,} users by taste, coloured by {COLOURS[colour].lower()}; "
         "the lists beside it and the table below hold the same users",
     )
-    del chosen
     sample = f"{len(frame):,} of {len(users.users):,} users are drawn. " if len(frame) < len(users.users) else ""
     st.caption(
         f"{sample}Near one another: similar likes and dislikes in the training set, whatever their level. The arrows "
@@ -132,7 +132,7 @@ def simulator_errors(ctx: PageContext, store: Store | None) -> pd.Series | None:
     if rows is None or SIMULATOR not in rows:
         return None
     squares = (rows[SIMULATOR] - rows["rating"]) ** 2
-    return np.sqrt(squares.groupby(rows["user_id"]).mean())
+    return squares.groupby(rows["user_id"]).mean() ** 0.5
 
 
 def map_frame(
@@ -215,8 +215,9 @@ def _show_alike(ctx: PageContext, users: UserMap, user: int) -> None:
 
 
 def _list_users(ctx: PageContext, rows: pd.DataFrame, key: str) -> None:
+    listed = st.container(gap=None)
     for user, why in zip(rows["user"], rows["why"], strict=True):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with listed.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.button(
                 f"User {ctx.dataset.user_label(int(user))}",
                 key=f"{key}-{user}",
