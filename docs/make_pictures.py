@@ -37,7 +37,7 @@ def pressed(page: Page, name: str, until: str) -> None:
 
 
 def home(page: Page, url: str) -> None:
-    """A profile forming, at its second step, with the finished comparison."""
+    """A profile forming, at its second step, with the comparison that the page before made."""
     page.goto(f"{url}/?model=recorded:last10-37users-plain&user=452")
     page.get_by_text("held-out ratings of").wait_for(timeout=600_000)
     settled(page)
@@ -82,7 +82,7 @@ def main() -> None:
         with running(Path(folder)) as app, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=exe, args=finder.flags())
             for theme in ("light", "dark"):
-                for draw in (home, evolution, errors, experiments, playground):
+                for draw in (evolution, errors, home, experiments, playground):
                     context = browser.new_context(
                         viewport={"width": WIDTH, "height": HEIGHT[draw.__name__]},
                         color_scheme=theme,

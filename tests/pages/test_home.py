@@ -8,8 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lusifer.ui import session_keys, state
-from lusifer.ui.pages.home import worth
+from lusifer.ui import session_keys
 from lusifer.ui.pages.users import map_view
 from tests.pages.test_pages import finish, open_page, press, texts
 
@@ -37,26 +36,6 @@ def test_home_shows_a_recorded_profile_with_nothing_to_choose(data_dir: Path) ->
     # A model that would have to be asked isn't: a recording stands in.
     app = open_page("home", model="openai:small")
     assert not app.exception and "Recorded" in loop(app)["who"]
-
-
-def test_what_it_is_worth_is_the_comparisons_own(data_dir: Path) -> None:
-    app = open_page("errors")
-    app.button_group(key="predictors").set_value(["simulator", "user-mean", "bias", "constant"])
-    app.number_input(key="sample").set_value(3)
-    press(app, "Compare")
-    finish(app)
-    run = state.open_store().list_runs("comparison")[0]
-    frame = worth.shown_rows(run["summary"]["predictors"], "It")
-    assert set(frame["rmse"]) <= {v["rmse"] for v in run["summary"]["predictors"].values()}
-    assert frame["simulator"].is_monotonic_increasing and len(frame) >= 3
-    said = texts(open_page("home"))
-    assert "it predicts" in said and f"{run['summary']['rows']:,} held-out ratings" in said
-    checked = run["summary"]["audit"]["simulator"]
-    assert f"{checked['borne_out']:,} of" in said
-    users = open_page("users", user="405")
-    press(users, "Draw the map")
-    finish(users)
-    assert "Error of the simulator" in users.button_group(key="colour").options
 
 
 def test_the_map_finds_and_opens_users(data_dir: Path) -> None:

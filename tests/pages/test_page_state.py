@@ -23,6 +23,7 @@ OTHER = {
     "profile_step": 2,
     "lab_view": page_state.WHAT_IF,
     "details": "calibration",
+    "map_colour": "genre",
     "prompts_view": page_state.PROMPT_VERSIONS,
     "template": "rate",
     "user": "Ü 4 & 5?",

@@ -16,6 +16,7 @@ from streamlit.util import calc_hash
 from lusifer import store as storing
 from lusifer.runs import tables
 from lusifer.ui import state
+from lusifer.ui.pages.home import worth
 from tests.conftest import PATIENCE, ROOT, write_tiny
 from tests.servers.openai import KEY
 
@@ -329,6 +330,14 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
     json.dumps(run["summary"])
     again = open_page("errors")
     assert not again.exception and len(again.dataframe) >= 1, "a recorded run is shown when reopened"
+
+    figures, checked = run["summary"]["predictors"], run["summary"]["audit"]["simulator"]
+    chart = worth.shown_rows(figures, "It")
+    assert set(chart["rmse"]) <= {values["rmse"] for values in figures.values()} and len(chart) >= 4
+    assert chart["simulator"].is_monotonic_increasing, "the simulators come last"
+    said = texts(open_page("home"))
+    assert "it predicts" in said and f"{run['summary']['rows']:,} held-out ratings" in said
+    assert f"{checked['borne_out']:,} of" in said
 
 
 def _wait() -> None:

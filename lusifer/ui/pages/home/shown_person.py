@@ -15,12 +15,9 @@ from lusifer.simulator.evolution import initial_context
 from lusifer.simulator.user_model_config import prompts_of
 from lusifer.ui import page_state
 from lusifer.ui.caching import HASHES
-from lusifer.ui.components import evolution_runner
+from lusifer.ui.components import evolution_runner, user_picker
 from lusifer.ui.components.linked_evolution import describe_evolution
 from lusifer.ui.state import PageContext
-
-FIRST_SHOWN = {"last10-37users-plain": 452}
-"""Of a recording, the user whom Home opens on: one whose picture changes within four steps."""
 
 
 def shown_evolution(ctx: PageContext) -> tuple[PageContext, int, EvolutionSpec, list[Step]]:
@@ -46,7 +43,7 @@ def shown_evolution(ctx: PageContext) -> tuple[PageContext, int, EvolutionSpec, 
     tried += [(_with_recording(ctx, r), user) for r in recordings if user in r.users and user is not None]
     if user is not None:
         tried.append((_with_builtin(ctx), user))
-    tried += [(_with_recording(ctx, r), first_shown(r)) for r in recordings]
+    tried += [(_with_recording(ctx, r), user_picker.first_recorded(r)) for r in recordings]
     trained = ctx.split.train.user_ids
     tried += [(_with_builtin(ctx), int(trained[0]))] if len(trained) else []
     for shown, somebody in tried:
@@ -60,12 +57,6 @@ def shown_evolution(ctx: PageContext) -> tuple[PageContext, int, EvolutionSpec, 
     raise EmptyHistoryError(
         f"Nobody has a rating in the training set of {ctx.split.name}.", "Choose another split in the sidebar."
     )
-
-
-def first_shown(recording: Recording) -> int:
-    """Whom a recording opens on."""
-    user = FIRST_SHOWN.get(recording.name)
-    return user if user in recording.users else recording.users[0]
 
 
 def _with_builtin(ctx: PageContext) -> PageContext:
