@@ -7,7 +7,7 @@ about how much they rate, or about who they are. Words of the audit's vocabulary
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,13 +62,13 @@ class Criterion:
         said: what it was read as, in words that name the measure.
         fits: by row of the map, whether a user meets it.
         strength: by row how clearly, in standard deviations of all users.
-        why: by row what the ratings say, in a few words; empty texts where that is of no use.
+        why: says of a row what the ratings say, in a few words; an empty text where that is of no use.
     """
 
     said: str
     fits: NDArray[np.bool_]
     strength: NDArray[np.float64]
-    why: Sequence[str] = field(repr=False)
+    why: Callable[[int], str] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class UserSearch:
         weakest = np.minimum.reduce([c.strength for c in self.criteria])
         rows = np.flatnonzero(fits)
         order = rows[np.argsort(-weakest[rows], kind="stable")][:count]
-        why = ["; ".join(filter(None, (c.why[row] for c in self.criteria))) for row in order]
+        why = ["; ".join(filter(None, (c.why(int(row)) for c in self.criteria))) for row in order]
         return pd.DataFrame({"user": users.users[order], "why": why}), len(rows)
 
 
@@ -194,8 +194,12 @@ def _taste(users: UserMap, genres: Sequence[str], side: int, name: str) -> Crite
     fits = (effect * side >= LEAST_EFFECT) & (counts >= MIN_GENRE_RATINGS)
     verb, sign = ("likes", "above") if side > 0 else ("dislikes", "below")
     said = f"{verb} {name}: rated {LEAST_EFFECT:g} stars or more {sign} the own mean"
-    why = [f"{name} {e:+.2f} in {n} ratings" for e, n in zip(effect, counts, strict=True)]
-    return Criterion(said, fits, _standardized(effect * side), why)
+    return Criterion(
+        said,
+        fits,
+        _standardized(effect * side),
+        lambda row: f"{name} {effect[row]:+.2f} in {counts[row]} ratings",
+    )
 
 
 def _habit(users: UserMap, habit: str, negated: bool) -> Criterion:
@@ -208,9 +212,13 @@ def _habit(users: UserMap, habit: str, negated: bool) -> Criterion:
     quarter = f"{'not ' * negated}the {'lowest' if side < 0 else 'highest'} quarter"
     said = f"{'not ' * negated}{habit}: {name} {bound} {edge:,.4g}, {quarter}"
     patterns = {"mean": "mean {:.2f}", "ratings": "{:,.0f} ratings", "spread": "spread {:.2f}"}
-    why = [patterns[measure].format(v) for v in values]
     strength = _standardized(np.log1p(values) if measure == "ratings" else values) * side
-    return Criterion(said, ~fits if negated else fits, -strength if negated else strength, why)
+    return Criterion(
+        said,
+        ~fits if negated else fits,
+        -strength if negated else strength,
+        lambda row: patterns[measure].format(values[row]),
+    )
 
 
 def _known(users: UserMap, dataset: Dataset, column: str, value: str, negated: bool) -> Criterion:
@@ -218,5 +226,5 @@ def _known(users: UserMap, dataset: Dataset, column: str, value: str, negated: b
     fits = ~fits if negated else fits
     # It is so or not: it ranks nobody.
     return Criterion(
-        f"{column} {'is not' if negated else 'is'} {value}", fits, np.full(len(fits), np.inf), [""] * len(fits)
+        f"{column} {'is not' if negated else 'is'} {value}", fits, np.full(len(fits), np.inf), lambda row: ""
     )

@@ -57,8 +57,9 @@ def test_the_map_finds_and_opens_users(data_dir: Path) -> None:
 def test_a_point_that_is_no_user_opens_nobody(monkeypatch, sent: list) -> None:
     chosen: list[int] = []
     monkeypatch.setattr(map_view.user_picker, "select_user", chosen.append)
+    users = SimpleNamespace(row_of={7: 0}.get)
     for points, opened in ((sent, []), ([{"customdata": [7]}], [7])):
         event = SimpleNamespace(selection=SimpleNamespace(points=points))
         monkeypatch.setattr(map_view.st, "session_state", {session_keys.USER_MAP: event})
-        map_view._open_point(frozenset({7}))  # noqa: SLF001
+        map_view._open_point(users)  # noqa: SLF001
         assert chosen == opened

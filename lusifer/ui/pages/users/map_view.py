@@ -111,7 +111,7 @@ def _show_points(ctx: PageContext, store: Store | None, users: UserMap, search: 
             logarithmic=colour == "activity",
         ),
         key=session_keys.USER_MAP,
-        on_select=partial(_open_point, frozenset(users.users.tolist())),
+        on_select=partial(_open_point, users),
         selection_mode="points",
         config={"scrollZoom": True, "displayModeBar": False},
         alt=f"Map of {len(users.users):,} users by taste, coloured by {COLOURS[colour].lower()}; "
@@ -179,12 +179,12 @@ def map_frame(
     return frame
 
 
-def _open_point(known: frozenset[int]) -> None:
+def _open_point(users: UserMap) -> None:
     """Choose the user whose point was pressed; what a browser sends is looked up, not believed."""
     points = st.session_state[session_keys.USER_MAP].selection.points
     data = points[0].get("customdata") if points else None
     user = next(iter(data), None) if isinstance(data, list | tuple) else data
-    if isinstance(user, int) and user in known:
+    if type(user) is int and users.row_of(user) is not None:
         user_picker.select_user(user)
 
 
