@@ -668,8 +668,9 @@ RECORDED = "recorded:last10-37users-plain"
 def test_a_recorded_model_by_command(shared_data, tmp_path) -> None:
     env = {"LUSIFER_DATA": str(tmp_path), "LUSIFER_DB": str(tmp_path / "x.db")}
     (tmp_path / "ml-100k").symlink_to(shared_data / "ml-100k", target_is_directory=True)
-    (listed,) = answer("recordings", "list", **env)["recordings"]
-    assert listed["model"] == RECORDED and len(listed["users"]) == 37 and listed["answers"] == 295
+    listed = {r["model"]: r for r in answer("recordings", "list", **env)["recordings"]}
+    assert listed.keys() == {RECORDED, "recorded:last10-37users-anonymous"}
+    assert all(len(r["users"]) == 37 and r["answers"] == 295 for r in listed.values())
     shown = answer("recordings", "show", RECORDED, **env)
     assert shown["split"] == "last-10" and shown["answered_by"] and shown["note"]
     compared = answer("evaluate", "--model", RECORDED, "--predictors", "simulator,bias", **env)

