@@ -24,7 +24,7 @@ from tests.browser import finder  # noqa: E402
 from tests.browser.conftest import running, settled  # noqa: E402
 
 OUT = ROOT / "docs" / "pictures"
-WIDTH, HEIGHT = 1440, {"evolution": 1000, "errors": 1150, "experiments": 1400, "playground": 1350}
+WIDTH, HEIGHT = 1440, {"home": 1250, "evolution": 1000, "errors": 1150, "experiments": 1400, "playground": 1350}
 
 
 def pressed(page: Page, name: str, until: str) -> None:
@@ -34,6 +34,14 @@ def pressed(page: Page, name: str, until: str) -> None:
         page.get_by_role("button", name=name).first.click()
     page.get_by_text(until).first.wait_for(state="attached", timeout=240_000)
     settled(page)
+
+
+def home(page: Page, url: str) -> None:
+    """A profile forming, at its second step, with the comparison that the page before made."""
+    page.goto(f"{url}/?model=recorded:last10-37users-plain&user=452")
+    page.get_by_text("held-out ratings of").wait_for(timeout=600_000)
+    settled(page)
+    page.locator(".profile-loop .mark").nth(1).click()
 
 
 def evolution(page: Page, url: str) -> None:
@@ -74,7 +82,7 @@ def main() -> None:
         with running(Path(folder)) as app, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=exe, args=finder.flags())
             for theme in ("light", "dark"):
-                for draw in (evolution, errors, experiments, playground):
+                for draw in (evolution, errors, home, experiments, playground):
                     context = browser.new_context(
                         viewport={"width": WIDTH, "height": HEIGHT[draw.__name__]},
                         color_scheme=theme,

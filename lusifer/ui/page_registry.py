@@ -14,8 +14,8 @@ import streamlit as st
 from lusifer.ui import page_state, pages
 from lusifer.ui.formatting import with_item_noun
 
-SECTIONS = {"Simulated users": "simulated_users", "Evaluation": "evaluation", "Workshop": "workshop"}
-"""Sections of the navigation in their order, and the folder of each below ``pages/``."""
+SECTIONS = {"": "start", "Simulated users": "simulated_users", "Evaluation": "evaluation", "Workshop": "workshop"}
+"""Sections of the navigation in their order, and the folder of each below ``pages/``; Home's has no heading."""
 
 
 @dataclass(frozen=True)

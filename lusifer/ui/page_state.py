@@ -28,6 +28,8 @@ from lusifer.ui.formatting import escape_markdown
 
 PROMPT_VIEWS = EDIT_PROMPT, COMPARE_PROMPTS, PROMPT_VERSIONS = "Edit", "Compare", "Versions"
 """The views of the Prompts page."""
+MAP_COLOURS = ("mean", "activity", "genre", "error")
+"""What the points of the map of users are coloured by."""
 LAB_VIEWS = EDIT_PROFILE, WHAT_IF, YOU = "Edit a profile", "What if", "You"
 """The views of the What-if lab."""
 CALL_VIEWS = TRACES, ALL_CALLS = "Traces", "All calls"
@@ -141,6 +143,8 @@ class PageState:
         user: the id as the dataset's files have it.
         history: length of the history, in ratings.
         batch_size: ratings a step.
+        user_search: words that users are searched for.
+        map_colour: what the map of users is coloured by.
         step: the step that is shown, from 1.
         presenting: Evolution's presentation mode.
         side_by_side: whether Evolution compares two sides; the next three are the other one's.
@@ -168,6 +172,8 @@ class PageState:
     user: str = _field("", "user", "user", typed=True)
     history: int | None = _field(None, "history", "history length", _whole(1, MAX_HISTORY, None), typed=True)
     batch_size: int | None = _field(None, "batch", "batch size", _whole(1, MAX_BATCH_SIZE, None), typed=True)
+    user_search: str = _field("", "find", "search", page="users", typed=True)
+    map_colour: str = _field("mean", "colour", "colour", _one_of(MAP_COLOURS, "mean"), page="users")
     step: int = _field(1, "step", "step", _whole(1, None, 1))
     presenting: bool = _field(False, "present", "presentation mode", _read_switch, page="evolution")
     side_by_side: bool = _field(False, "beside", "side by side", _read_switch, page="evolution")

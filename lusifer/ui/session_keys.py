@@ -24,8 +24,9 @@ T = TypeVar("T")
 
 # ---- fields that other parts read ------------------------------------------------------------------------------------
 
-USER_TABLE, LOCAL_USER, ONLY_DIFFERENCES, SESSION_DOLLARS, RATED_ITEMS = (
+USER_TABLE, USER_MAP, LOCAL_USER, ONLY_DIFFERENCES, SESSION_DOLLARS, RATED_ITEMS = (
     "people",
+    "user-map",
     "you",
     "trial-only",
     "_session_dollars",
@@ -88,6 +89,8 @@ PLAYING: Slot[bool] = Slot("playing", False)
 STEP_SHOWN_AT: Slot[float] = Slot("_shown", 0.0)
 RATED_FOR: Slot[tuple[str, str, int] | None] = Slot("_movies_for", None)
 STARTED_COMPARISON: Slot[str] = Slot("_started", "")
+HOME_LOOKED_AT: Slot[bool] = Slot("_home", False)
+HOME_JOB: Slot[str] = Slot("_home-job", "")
 EPISODE: Slot[tuple[str, list[dict[str, Any]]]] = Slot("_talk", ("", []))
 PRUNED_MESSAGE: Slot[str] = Slot("_pruned", "")
 PROMPT_DRAFT: Slot[Draft | None] = Slot("_draft", None)

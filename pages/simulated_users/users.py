@@ -1,4 +1,4 @@
-"""Users: find a user and see how they rate."""
+"""Users: find a user by number, by words, on the map or in the table, and see how they rate."""
 
 import numpy as np
 import streamlit as st
@@ -9,7 +9,7 @@ from lusifer.ui import page_registry, session_keys, state
 from lusifer.ui.components import data_tables, downloads, user_picker
 from lusifer.ui.components.closing_popover import close_popover, closing_popover
 from lusifer.ui.formatting import escape_markdown, format_day, format_duration, with_item_noun
-from lusifer.ui.pages.users import profile_preview, user_tables
+from lusifer.ui.pages.users import map_view, profile_preview, user_tables
 
 ctx = state.current_context()
 data = ctx.dataset
@@ -38,6 +38,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                     user_picker.select_user(s.user)
                     close_popover("suggested")
                     st.rerun()
+
+map_view.show_map(ctx, state.open_store(), user)
 
 if user is not None:
     person, stats = data.user(user), data.user_stats.loc[user]

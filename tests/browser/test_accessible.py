@@ -18,6 +18,7 @@ from tests.conftest import ROOT, Lay
 
 PAGES = (
     "",
+    "users",
     "evolution?user=405",
     "rate?user=405",
     "hands",
@@ -157,7 +158,7 @@ def test_every_page_can_be_read_and_walked(app: App, visit, path: str) -> None:
 
 
 def test_the_main_path_needs_no_mouse(app: App, visit) -> None:
-    page: Page = settled(visit(f"{app.url}/?user=405"))
+    page: Page = settled(visit(f"{app.url}/users?user=405"))
     page.wait_for_timeout(1500)  # a page that still finds its shape takes the focus away
 
     def to(name: str) -> None:

@@ -28,7 +28,10 @@ def test_from_the_first_page_to_a_rated_movie(visit, recbole: Path, tmp_path: Pa
             settled(page)
             expect(page.get_by_role("heading", name="Welcome to Lusifer Explorer")).to_be_visible()
             page.get_by_role("button", name="Download MovieLens 100K").click()
-            expect(page.get_by_role("heading", name="Users", exact=True)).to_be_visible(timeout=90_000)
+            expect(page.get_by_role("heading", name="Watch a language model")).to_be_visible(timeout=90_000)
+            settled(page)
+            page.get_by_test_id("stSidebarNav").get_by_role("link", name="Users").click()
+            expect(page.get_by_role("heading", name="Users", exact=True)).to_be_visible()
             settled(page)
 
             # A real model's words are there at once, with no key; another recorded user is one entry away.

@@ -19,7 +19,8 @@ from tests.servers.openai import KEY, OpenAIServer
 
 pytestmark = pytest.mark.browser
 LINKS = {
-    "": "Users",
+    "": "Watch a language model get to know somebody",
+    "users": "Users",
     "evolution": "Evolution",
     "rate": "Predict ratings",
     "errors": "Accuracy",
@@ -56,7 +57,7 @@ class ColdServers:
         self.begun: dict[str, Future[tuple[App, ExitStack]]] = {}
 
     def _start(self, link: str) -> tuple[App, ExitStack]:
-        data = self.folder / (link or "users")
+        data = self.folder / (link or "home")
         data.mkdir()
         if link == "evolution":
             link_folder(data / "ml-100k", self.source)
@@ -97,7 +98,7 @@ def test_a_cold_deep_link_opens_its_page(visit, cold_servers: ColdServers, link:
     page = settled(visit(f"{cold.url}/{link}?user=405&step=3"))
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("h1").first).to_contain_text(LINKS[link])
-    if link in {"", "evolution", "rate", "hands", "prompts"}:
+    if link in {"users", "evolution", "rate", "hands", "prompts"}:
         expect(page.get_by_label("User ID")).to_have_value("405")
     if link == "evolution":
         expect(page.get_by_role("heading", name="The profile after step 3")).to_be_visible()
@@ -228,7 +229,7 @@ def test_the_linked_view_of_an_evolution(visit, app: App) -> None:
 
 
 def test_a_row_of_the_users_table_opens_that_user(visit, app: App) -> None:
-    page = settled(visit(f"{app.url}/?user=405"))
+    page = settled(visit(f"{app.url}/users?user=405"))
     table = page.get_by_test_id("stDataFrame").last
     table.scroll_into_view_if_needed()
     box = table.bounding_box()

@@ -221,7 +221,7 @@ def link(page: str, **query: str):
 
 
 def test_old_addresses_are_those_of_today() -> None:
-    assert {spec.url_path or "users" for spec in page_registry.page_specs().values()} == set(PATHS)
+    assert {spec.url_path or "home" for spec in page_registry.page_specs().values()} == set(PATHS)
 
 
 @pytest.mark.parametrize("kind", KINDS)

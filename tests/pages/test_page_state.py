@@ -24,17 +24,18 @@ OTHER = {
     "lab_view": page_state.WHAT_IF,
     "details": "calibration",
     "calls_view": page_state.ALL_CALLS,
+    "map_colour": "genre",
     "prompts_view": page_state.PROMPT_VERSIONS,
     "template": "rate",
     "user": "Ü 4 & 5?",
 }
-ADDRESSES = {"users": "", **{page: page for page in PAGES if page != "users"}}
+ADDRESSES = {"home": "", **{page: page for page in PAGES if page != "home"}}
 
 
 def go(app: AppTest, page: str) -> AppTest:
     """To another page by the navigation, which says nothing but where to."""
     app.query_params.clear()
-    app._page_hash = calc_hash(page) if page != "users" else ""  # noqa: SLF001
+    app._page_hash = calc_hash(page) if page != "home" else ""  # noqa: SLF001
     return app.run()
 
 

@@ -16,10 +16,12 @@ from streamlit.util import calc_hash
 from lusifer import store as storing
 from lusifer.runs import tables
 from lusifer.ui import session_keys, state
+from lusifer.ui.pages.home import worth
 from tests.conftest import PATIENCE, ROOT, write_tiny
 from tests.servers.openai import KEY
 
 PAGES = [
+    "home",
     "users",
     "evolution",
     "rate",
@@ -32,6 +34,7 @@ PAGES = [
     "calls",
 ]
 PATHS = {
+    "home": "pages/start/home.py",
     "users": "pages/simulated_users/users.py",
     "evolution": "pages/simulated_users/evolution.py",
     "rate": "pages/simulated_users/rate.py",
@@ -56,7 +59,7 @@ def open_page(page: str, *, fresh: bool = False, visitor: str = "", **query: str
         app.query_params[name] = value
     if visitor:
         app.session_state[session_keys.SESSION.key] = visitor
-    if page != "users":
+    if page != "home":
         # As a link to its address does. Before the first run the harness would take the script's name for the address.
         app._page_hash = calc_hash(page)  # noqa: SLF001
     return app.run()
@@ -193,9 +196,9 @@ def test_a_first_visit_opens_on_a_recorded_model(data_dir: Path, page: str) -> N
     asks_anew = page in {"hands", "experiments", "playground"}
     assert ("a recording can't answer" in said) == asks_anew, "a page that asks new questions says who answers"
     if page in {"users", "evolution", "rate", "hands"}:
-        assert app.number_input(key="user").value == 76
+        assert app.number_input(key="user").value == 452
     if page == "users":
-        assert "The profile after 40 ratings" in said and "Alphaville" in said, "a real model's words are on the screen"
+        assert "The profile after 40 ratings" in said and "Bad Boys" in said, "a real model's words are on the screen"
     if page == "rate":
         table = next(d.value for d in app.dataframe if "true" in d.value)
         assert len(table) == 10 and table["expected"].notna().all()
@@ -332,6 +335,14 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
     json.dumps(run["summary"])
     again = open_page("errors")
     assert not again.exception and len(again.dataframe) >= 1, "a recorded run is shown when reopened"
+
+    figures, checked = run["summary"]["predictors"], run["summary"]["audit"]["simulator"]
+    chart = worth.shown_rows(figures, "It")
+    assert set(chart["rmse"]) <= {values["rmse"] for values in figures.values()} and len(chart) >= 4
+    assert chart["simulator"].is_monotonic_increasing, "the simulators come last"
+    said = texts(open_page("home"))
+    assert "it predicts" in said and f"{run['summary']['rows']:,} held-out ratings" in said
+    assert f"{checked['borne_out']:,} of" in said
 
 
 def _wait() -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from lusifer.datasets import Dataset
 from lusifer.errors import UnknownIdError
+from lusifer.llm.recordings import Recording
 from lusifer.simulator import BUILTIN
 from lusifer.simulator.suggest import Suggestion
 from lusifer.ui import page_state, state
@@ -59,11 +60,18 @@ def _nearest_user(data: Dataset, given: str) -> str:
     return page_state.nearest_text(given, [label for label in labels if isinstance(label, str)], "")
 
 
+FIRST_SHOWN = 452
+"""Whom a recording of MovieLens 100K opens on, where it has this user: one whose picture changes within four steps."""
+
+
 def default_user(ctx: PageContext) -> int:
     """Whom a page opens on: of a recording a user whose preferences change, else the first of the dataset."""
-    if ctx.recording is None:
-        return int(ctx.dataset.user_ids[0])
-    return next((s.user for s in suggested_users(ctx)), ctx.recording.users[0])
+    return int(ctx.dataset.user_ids[0]) if ctx.recording is None else first_recorded(ctx.recording)
+
+
+def first_recorded(recording: Recording) -> int:
+    """Whom a recording opens on."""
+    return FIRST_SHOWN if FIRST_SHOWN in recording.users else recording.users[0]
 
 
 def suggested_users(ctx: PageContext) -> list[Suggestion]:
