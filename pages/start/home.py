@@ -3,9 +3,8 @@
 import streamlit as st
 
 from lusifer.errors import LusiferError
-from lusifer.llm import load_endpoints
 from lusifer.runs.kinds import COMPARISON
-from lusifer.simulator import BUILTIN, label
+from lusifer.simulator import label
 from lusifer.ui import page_registry, session_keys, state
 from lusifer.ui.components import run_picker
 from lusifer.ui.components.profile_loop import show_profile_loop
@@ -58,11 +57,7 @@ with both.container():
             st.markdown(words)
     with st.container(border=True):
         st.caption("Connected")
-        here = [label(BUILTIN)]
-        if shown.recording is not None:
-            here.insert(0, f"A recorded LLM ({len(shown.recording.users)} users, no key needed)")
-        here += sorted(e.name for e in load_endpoints(ctx.keys).values() if e.key)
-        st.markdown(escape_markdown(" · ".join(here)))
+        st.markdown(escape_markdown(" · ".join(shown_person.connected_models(ctx, shown))))
         st.caption("Connect OpenAI, Ollama or any compatible server in the sidebar, under *Connect a model*.")
 
 st.subheader("Is it any good? Error on held-out ratings (RMSE, less is better)", anchor=False)

@@ -12,9 +12,9 @@ from lusifer.llm.recordings import find_recording
 from lusifer.simulator import Step, UserModelConfig, evolve, make_evolution_spec
 from lusifer.simulator.recorded_questions import render_recorded_question
 from lusifer.store import FIRST_LOCAL, Store
-from lusifer.ui.pages.llm_calls import traces, tree_data
+from lusifer.ui.pages.llm_calls import traced_calls, tree_data
 from lusifer.ui.pages.llm_calls.trace_sources import RecordingTrace, StoredTrace, list_titles, open_trace
-from lusifer.ui.pages.llm_calls.traces import AnswerKey, read_answer_key
+from lusifer.ui.pages.llm_calls.traced_calls import AnswerKey, read_answer_key
 from tests.pages.test_pages import open_page, texts
 
 NAMES = ("last10-37users-plain", "last10-37users-anonymous")
@@ -87,17 +87,17 @@ def test_repairs_retries_and_the_cache_are_told_of_the_calls_that_they_are(store
     assert {c.key: c.repairs for c in calls if c.repairs} == {"2": 1, "4": 3}
     assert store.find_repairs(store.get_call(4))[0] == 3 and store.find_repairs(store.get_call(3))[1] == 4
     assert store.find_repairs(store.get_call(6))[0] is None and store.find_repairs(store.get_call(5))[1] is None
-    steps = traces.group_steps(calls)
+    steps = traced_calls.group_steps(calls)
     assert [(s.title, [c.key for c in s.calls]) for s in steps] == [
         ("Step 1", ["1", "2", "3", "4"]),
         ("Ratings after step 1", ["5", "6", "7"]),
     ]
-    summed, kept = traces.sum_calls(calls), users[7]
+    summed, kept = traced_calls.sum_calls(calls), users[7]
     assert (summed.repairs, summed.retries, summed.cached, summed.failed) == (2, 2, 1, 3)
     for name in ("calls", "cached", "failed", "tokens", "seconds", "unpriced"):
         assert getattr(summed, name) == getattr(kept, name), name
     assert summed.price == pytest.approx(0.005) == pytest.approx(kept.price) and summed.tokens == 6 * 120
-    assert traces.add(users.values()).calls == trace.total().calls == 10
+    assert traced_calls.add(users.values()).calls == trace.total().calls == 10
     assert list(trace.users(8)) == [9, FIRST_LOCAL]
     drawn = tree_data.describe_tree(
         trace.name, trace.title, trace.total(), users, trace.label, open_user=7, steps=steps, selected="4"
@@ -125,9 +125,9 @@ def test_a_text_leads_to_the_answer_that_it_stands_in(store: Store) -> None:
     for text in ("7", "7/0/rate", "7/1/other", "/1/rate", "7/1/rate/0", "7/1/rate/x"):
         assert read_answer_key(text) is None, text
     calls = StoredTrace(store, "run", "r1", "", None, True).calls(7)
-    assert traces.find_key(calls, "7/1/update") == "4", "the repaired answer, not the invalid one"
-    assert traces.find_key(calls, "7/2/rate") == "7" and traces.find_key(calls, "3") == "3"
-    assert traces.find_key(calls, "7/3/update") is None and traces.find_key(calls, "99") is None
+    assert traced_calls.find_key(calls, "7/1/update") == "4", "the repaired answer, not the invalid one"
+    assert traced_calls.find_key(calls, "7/2/rate") == "7" and traced_calls.find_key(calls, "3") == "3"
+    assert traced_calls.find_key(calls, "7/3/update") is None and traced_calls.find_key(calls, "99") is None
 
 
 def test_the_recordings_calls_are_there_at_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,4 +158,4 @@ def test_a_recording_lists_users_from_one_on(ml100k) -> None:
     assert list(trace.users(None)) == list(recording.users)
     assert list(trace.users(100)) == [u for u in recording.users if u >= 100]
     assert sum(len(trace.calls(u)) for u in recording.users) == recording.count == trace.total().calls == 295
-    assert trace.total().tokens == sum(traces.sum_calls(trace.calls(u)).tokens for u in recording.users)
+    assert trace.total().tokens == sum(traced_calls.sum_calls(trace.calls(u)).tokens for u in recording.users)

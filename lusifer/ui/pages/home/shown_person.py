@@ -9,8 +9,9 @@ from typing import Any
 import streamlit as st
 
 from lusifer.errors import EmptyHistoryError, LusiferError
+from lusifer.llm import load_endpoints
 from lusifer.llm.recordings import Recording, list_recordings
-from lusifer.simulator import BUILTIN, EvolutionSpec, Step
+from lusifer.simulator import BUILTIN, EvolutionSpec, Step, label
 from lusifer.simulator.evolution import initial_context
 from lusifer.simulator.user_model_config import prompts_of
 from lusifer.ui import page_state
@@ -95,3 +96,10 @@ def _describe_steps(
         baseline_errors=[0.0] * count,  # the loop has no place for them
         title_of=lambda item_id: data.item(item_id).name,
     )
+
+
+def connected_models(ctx: PageContext, shown: PageContext) -> list[str]:
+    """What can answer on this machine: the recording that is shown, the built-in, and services with a key."""
+    recorded = shown.recording
+    free = [f"A recorded LLM ({len(recorded.users)} users, no key needed)"] if recorded is not None else []
+    return [*free, label(BUILTIN), *sorted(e.name for e in load_endpoints(ctx.keys).values() if e.key)]

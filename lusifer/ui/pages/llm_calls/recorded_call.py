@@ -14,9 +14,9 @@ from lusifer.simulator.models import label as model_label
 from lusifer.simulator.recorded_questions import render_recorded_question
 from lusifer.simulator.types import SECTIONS
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.pages.llm_calls import traces
+from lusifer.ui.pages.llm_calls import traced_calls
 from lusifer.ui.pages.llm_calls.trace_sources import RecordingTrace
-from lusifer.ui.pages.llm_calls.traces import TracedCall
+from lusifer.ui.pages.llm_calls.traced_calls import TracedCall
 from lusifer.ui.pages.llm_calls.tree_data import PURPOSE_TITLES
 from lusifer.ui.state import PageContext
 
@@ -25,10 +25,10 @@ _FIGURES = (("expected", "expected"), ("rating", "rating"))
 
 def show_recorded_call(ctx: PageContext, trace: RecordingTrace, call: TracedCall) -> None:
     """The answer first, then the question."""
-    key = traces.read_answer_key(call.key)
+    key = traced_calls.read_answer_key(call.key)
     answer = None
     if key is not None and call.user is not None:
-        answer = traces.recorded_answer(trace.recording, call.user, key)
+        answer = traced_calls.recorded_answer(trace.recording, call.user, key)
     if answer is None or call.step is None:
         st.caption("The recording holds no such answer.")
         return

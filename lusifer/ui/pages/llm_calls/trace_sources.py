@@ -12,8 +12,8 @@ from lusifer.datasets import Dataset
 from lusifer.llm.recordings import PREFIX, Recording, list_recordings
 from lusifer.store import FIRST_LOCAL, Store
 from lusifer.store.traces import MOST_USERS, Scope
-from lusifer.ui.pages.llm_calls import traces
-from lusifer.ui.pages.llm_calls.traces import Sums, TracedCall
+from lusifer.ui.pages.llm_calls import traced_calls
+from lusifer.ui.pages.llm_calls.traced_calls import Sums, TracedCall
 
 SCOPES: tuple[Scope, ...] = ("run", "evolution")
 COST_COLUMNS = ["purpose", "step", "seconds", "input_tokens", "output_tokens", "price"]
@@ -85,16 +85,16 @@ class RecordingTrace:
 
     def users(self, first: int | None) -> Mapping[int | None, Sums]:
         """See `TraceSource`."""
-        sums = traces.recorded_sums(self.recording)
+        sums = traced_calls.recorded_sums(self.recording)
         return dict([(u, s) for u, s in sums.items() if first is None or u >= first][:MOST_USERS])
 
     def calls(self, user: int | None) -> list[TracedCall]:
         """See `TraceSource`."""
-        return traces.recorded_calls(self.recording, user, self.label(user)) if user is not None else []
+        return traced_calls.recorded_calls(self.recording, user, self.label(user)) if user is not None else []
 
     def total(self) -> Sums:
         """See `TraceSource`."""
-        sums = traces.recorded_sums(self.recording).values()
+        sums = traced_calls.recorded_sums(self.recording).values()
         return Sums(calls=sum(s.calls for s in sums), tokens=sum(s.tokens for s in sums))
 
     def costs(self) -> pd.DataFrame:
@@ -143,20 +143,20 @@ class StoredTrace:
     def users(self, first: int | None) -> Mapping[int | None, Sums]:
         """See `TraceSource`."""
         rows = self.store.sum_trace_users(self.scope, self.id, local=self.local, first=first)
-        return {row["user_id"]: traces.stored_sums(row) for row in rows}
+        return {row["user_id"]: traced_calls.stored_sums(row) for row in rows}
 
     def calls(self, user: int | None) -> list[TracedCall]:
         """See `TraceSource`."""
         if not self.local and (user or 0) >= FIRST_LOCAL:
             return []
-        return [traces.stored_call(row) for row in self.store.list_trace_calls(self.scope, self.id, user)]
+        return [traced_calls.stored_call(row) for row in self.store.list_trace_calls(self.scope, self.id, user)]
 
     def total(self) -> Sums:
         """See `TraceSource`."""
         if self.scope == "run" and self.local:  # kept beside the rows: nothing is added up
             usage = self.store.get_run_usage(self.id)
-            return traces.stored_sums({**usage, "latency_ms": None})
-        return traces.add(self.users(None).values())
+            return traced_calls.stored_sums({**usage, "latency_ms": None})
+        return traced_calls.add(self.users(None).values())
 
     def costs(self) -> pd.DataFrame:
         """See `TraceSource`."""

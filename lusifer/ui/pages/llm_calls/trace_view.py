@@ -18,14 +18,14 @@ from lusifer.store.traces import MOST_USERS
 from lusifer.ui import page_registry, page_state, state
 from lusifer.ui.components.call_tree import chosen_user, show_call_tree
 from lusifer.ui.formatting import escape_markdown
-from lusifer.ui.pages.llm_calls import call_log, recorded_call, traces, tree_data
+from lusifer.ui.pages.llm_calls import call_log, recorded_call, traced_calls, tree_data
 from lusifer.ui.pages.llm_calls.trace_sources import (
     RecordingTrace,
     TraceSource,
     list_titles,
     open_trace,
 )
-from lusifer.ui.pages.llm_calls.traces import Sums, TracedCall
+from lusifer.ui.pages.llm_calls.traced_calls import Sums, TracedCall
 from lusifer.ui.state import PageContext
 
 _RATINGS = "ratings"
@@ -45,7 +45,7 @@ def show_traces(ctx: PageContext, store: Store | None) -> None:
         )
         return
     users, user, selected, calls = _find_place(trace)
-    total, listed = trace.total(), traces.add(users.values())
+    total, listed = trace.total(), traced_calls.add(users.values())
     if listed.calls == total.calls:  # all users are listed: their times are known too
         total = replace(total, seconds=listed.seconds)
     st.caption(_describe(trace, total))
@@ -59,7 +59,7 @@ def show_traces(ctx: PageContext, store: Store | None) -> None:
             users,
             trace.label,
             open_user=user,
-            steps=traces.group_steps(calls),
+            steps=traced_calls.group_steps(calls),
             selected=selected,
         )
         show_call_tree(described, lambda call: page_state.choose(call=call))
@@ -118,7 +118,7 @@ def _find_place(
 ) -> tuple[Mapping[int | None, Sums], int | None, str, list[TracedCall]]:
     """The users that are listed, the one whose calls are shown, the key of the chosen call, and these calls."""
     wanted, first = page_state.current().call, page_state.current().trace_from
-    key = traces.read_answer_key(wanted)
+    key = traced_calls.read_answer_key(wanted)
     users = trace.users(trace.find_user(first) if first else None)
     asked = trace.find_user(key.user) if key is not None else None
     if asked is None and call_log.is_number(wanted):
@@ -129,7 +129,7 @@ def _find_place(
     candidates = (opened, asked, _current_user(trace))
     user = next((u for u in candidates if u is not None and u in users), next(iter(users), None))
     calls = trace.calls(user)
-    found = traces.find_key(calls, wanted) if wanted else None
+    found = traced_calls.find_key(calls, wanted) if wanted else None
     shown = found or (calls[0].key if calls else "")
     if wanted and shown != wanted:
         missing = found is None and asked in {None, user}
@@ -220,7 +220,7 @@ def show_links(call: Mapping[str, Any]) -> None:
             "llm_calls", "In its trace", calls_view=page_state.TRACES, trace=name, call=str(call["id"])
         )
     if user is not None and user in users.users.index:
-        traced = traces.stored_call({**call, "repairs": None})
+        traced = traced_calls.stored_call({**call, "repairs": None})
         show_way_back(str(users.user_label(int(user))), traced, linked=True)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lusifer.ui.formatting import format_money
-from lusifer.ui.pages.llm_calls.traces import RECORDED_STATUS, StepNode, Sums, TracedCall
+from lusifer.ui.pages.llm_calls.traced_calls import RECORDED_STATUS, StepNode, Sums, TracedCall
 
 PURPOSE_TITLES = {"forecast": "Forecast", "update": "Profile", "rate": "Rating", "test": "Connection test"}
 NOBODY = "none"
