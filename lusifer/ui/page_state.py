@@ -437,6 +437,11 @@ def choose(**values: Any) -> None:
     session.from_address -= set(values)
 
 
+def came_from_address(attribute: str) -> bool:
+    """Whether a field has its value from the address, and nobody has chosen or settled it since."""
+    return attribute in _session().from_address
+
+
 def settle(attribute: str, value: Any, problem: str = "", *, always: bool = False) -> None:
     """Give a field the value that holds, where only now it is known; the address follows.
 

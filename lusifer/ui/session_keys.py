@@ -39,6 +39,11 @@ def comparison_filter(name: str) -> str:
     return f"filter-{name}"
 
 
+def key_field(endpoint: str) -> str:
+    """The field for a session's own API key of an endpoint."""
+    return f"_key_{endpoint}"
+
+
 def local_user_fields(user: int) -> str:
     """How the fields of a local user's ratings begin."""
     return f"you-{user}-"

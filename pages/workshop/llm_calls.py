@@ -19,6 +19,7 @@ st.caption(
     )
 )
 store = state.open_store()
+call_log.open_list_for_old_links()
 view = st.segmented_control(
     "View", page_state.CALL_VIEWS, key=page_state.seed("calls_view"), required=True, label_visibility="collapsed"
 )

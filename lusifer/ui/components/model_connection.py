@@ -131,7 +131,7 @@ def _show_address_field(endpoint: Endpoint | None) -> None:
         return
     if is_new:  # a key is sent to no other server than the one that it was entered for
         session_keys.API_KEYS.set({n: k for n, k in session_keys.API_KEYS.get().items() if n != OWN_SERVER})
-        st.session_state[f"_key_{OWN_SERVER}"] = ""  # the field, which is drawn below
+        st.session_state[session_keys.key_field(OWN_SERVER)] = ""  # the field, which is drawn below
         _show_outcome()
 
 
@@ -149,7 +149,7 @@ def _show_key_field(endpoint: Endpoint) -> None:
     entered = st.text_input(
         "API key for this session",
         type="password",
-        key=f"_key_{endpoint.name}",
+        key=session_keys.key_field(endpoint.name),
         autocomplete="off",
         placeholder="in use" if own else ("set by the environment" if endpoint.key else "none"),
         help="Kept only in this session's memory: never stored, logged or shown. It overrides a "
