@@ -31,6 +31,8 @@ _spec.loader.exec_module(_guard)  # from here on this process reaches loopback a
 # A shell's background jobs ignore it, and so would what the tests start and then interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if getattr(signal, "SIGHUP", None) and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LUSIFER_DATA", "LUSIFER_DB", "LUSIFER_PUBLIC"):
     os.environ.pop(name, None)
@@ -240,3 +242,11 @@ def write_tiny(folder: Path, ratings: list[tuple[int, int, int, int]], users: in
     (folder / "u.item").write_text("\n".join(movies) + "\n", encoding="latin-1")
     (folder / "u.info").write_text(f"{users} users\n{items} items\n{len(ratings)} ratings\n")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_main_module() -> Iterator[None]:
+    """A page under test puts its script in the place of ``__main__``, which a spawned process would run again."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main

@@ -96,11 +96,11 @@ def normalized_title(title: str) -> str:
 
 
 def titles_of(item: Item) -> list[str]:
-    """A movie's titles: its own, and those in brackets behind it (foreign or alternative ones)."""
+    """A movie's titles: its own, with and without brackets, and those in them (foreign or alternative ones)."""
     bare = re.sub(r"\s*\(.*\)", "", item.name).strip()
     inside = [re.sub(r"^a\.?k\.?a\.?\s+", "", m.strip(), flags=re.I) for m in re.findall(r"\(([^)]+)\)", item.name)]
     inside = [re.sub(r"^(.*), (\w{1,3}'?)$", r"\2 \1", t) for t in inside]
-    return list(dict.fromkeys(t for t in (bare, *inside) if t))
+    return list(dict.fromkeys(t for t in (item.name, bare, *inside) if t))
 
 
 def same_title(first: str, second: str) -> bool:

@@ -28,5 +28,5 @@ def test_pages_name_a_database_that_is_not_the_one_they_opened(data_dir: Path, r
         assert any("while it was in use" in text for text in said), (page, said)
     assert path.exists() == bool(replacement)
     (data_dir / "moved.db").replace(path)
-    app = open_page("calls")
+    app = open_page("calls", view="All calls")
     assert not app.exception and not app.error and len(app.dataframe) > 0
