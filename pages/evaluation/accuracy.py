@@ -7,8 +7,8 @@ from lusifer.runs.kinds import COMPARISON
 from lusifer.simulator import label
 from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import (
+    automatic_work,
     downloads,
-    job_panel,
     predictor_titles,
     run_picker,
     trust_card,
@@ -41,17 +41,14 @@ if job is None and not runs:
     job = comparison_form.automatic_job(ctx, store)
 run_shown = recorded_comparisons.shown_comparison(store, runs, job)
 
-if job is not None and job.active:
-    job_panel.show_progress(job.id, leaderboard.show_partial)
-elif job is not None and job.state in {"failed", "cancelled"}:
-    st.warning(escape_markdown(job.error), icon=":material/error:")
+under_way = automatic_work.show_work(job, show_parts=leaderboard.show_partial)
 if run_shown is None:
-    if job is None or not job.active:
+    if not under_way:
         st.info(
             "No comparison has been run on this split yet. Choose predictors below and press Compare.",
             icon=":material/query_stats:",
         )
-    comparison_form.show_form(ctx, store, expanded=job is None or not job.active)
+    comparison_form.show_form(ctx, store, expanded=not under_way)
     recorded_comparisons.show_published()
     trust_card.show_trust_card(ctx, store, "accuracy")
     st.stop()

@@ -4,8 +4,7 @@ import streamlit as st
 
 from lusifer.evaluation.experiments import EXPERIMENTS
 from lusifer.ui import page_state, session_keys, state
-from lusifer.ui.components import job_panel, run_picker
-from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.components import automatic_work, run_picker
 from lusifer.ui.pages.experiments import experiment_view, gallery, population_section
 
 ctx, store = state.current_context(), state.open_store()
@@ -18,12 +17,9 @@ name = page_state.settle_choice("experiment", list(EXPERIMENTS), lambda given: f
 live = state.live_context(ctx)
 newest = gallery.newest_runs(ctx, store)
 job = gallery.automatic_job(live, store, newest)
-computing = job is not None and job.active
-if job is not None and computing:
-    st.caption("What was not run yet is computed with the built-in. It costs nothing and is kept.")
-    job_panel.show_progress(job.id)
-elif job is not None and job.state in {"failed", "cancelled"}:
-    st.warning(escape_markdown(job.error), icon=":material/error:")
+computing = automatic_work.show_work(
+    job, "What was not run yet is computed with the built-in. It costs nothing and is kept."
+)
 gallery.show_gallery(newest, computing)
 
 st.pills(

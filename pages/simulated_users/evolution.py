@@ -7,7 +7,7 @@ import streamlit as st
 from lusifer.charts import evolution_charts
 from lusifer.errors import LusiferError
 from lusifer.simulator.repetition import repetition
-from lusifer.ui import page_registry, page_state, state
+from lusifer.ui import page_fields, page_registry, page_state, state
 from lusifer.ui.components import claim_audit, downloads, evolution_runner, profile_view, user_picker
 from lusifer.ui.components.linked_evolution import pinned_items, show_linked_evolution
 from lusifer.ui.formatting import escape_markdown, with_item_noun
@@ -30,7 +30,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             st.number_input(
                 "History length (ratings)",
                 1,
-                page_state.MAX_HISTORY,
+                page_fields.MAX_HISTORY,
                 None,
                 10,
                 key=page_state.seed("history"),
@@ -39,7 +39,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             st.number_input(
                 "Batch size (ratings)",
                 1,
-                page_state.MAX_BATCH_SIZE,
+                page_fields.MAX_BATCH_SIZE,
                 None,
                 5,
                 key=page_state.seed("batch_size"),

@@ -4,8 +4,7 @@ import streamlit as st
 
 from lusifer.runs.kinds import AGENT_PLAY
 from lusifer.ui import session_keys, state
-from lusifer.ui.components import job_panel, run_picker, trust_card
-from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.components import automatic_work, run_picker, trust_card
 from lusifer.ui.pages.environment import agent_form, environment_view
 
 ctx, store = state.current_context(), state.open_store()
@@ -20,18 +19,16 @@ live = state.live_context(ctx)
 runs = run_picker.finished_runs(ctx, store, AGENT_PLAY)
 run_shown = run_picker.chosen_run(runs, "agent_run", new_run)
 job = None if runs else agent_form.automatic_job(live, store)
-if job is not None and job.active:
-    st.caption("Four agents learn from users that the built-in simulates. It costs nothing and is kept.")
-    job_panel.show_progress(job.id)
-elif job is not None and job.state in {"failed", "cancelled"}:
-    st.warning(escape_markdown(job.error), icon=":material/error:")
+under_way = automatic_work.show_work(
+    job, "Four agents learn from users that the built-in simulates. It costs nothing and is kept."
+)
 if runs:
     environment_view.show_result(run_shown)
     run_picker.pick_run(runs, "agent_run", new_run)
-elif job is None or not job.active:
+elif not under_way:
     st.info("No run on this split yet. Choose agents below and press Run.", icon=":material/sports_esports:")
 agent_form.show_episode(live, store)
-options = agent_form.show_form(live, store, expanded=not runs and (job is None or not job.active))
+options = agent_form.show_form(live, store, expanded=not runs and not under_way)
 agent_form.show_episode_form(live, options)
 agent_form.show_ranking_check(live, store)
 trust_card.show_trust_card(ctx, store, "environment")

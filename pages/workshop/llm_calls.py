@@ -4,7 +4,7 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.safe_text import to_safe_csv
-from lusifer.ui import page_state, state
+from lusifer.ui import page_fields, page_state, state
 from lusifer.ui.components import data_tables
 from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.pages.llm_calls import call_log, trace_view, tree_data
@@ -21,9 +21,9 @@ st.caption(
 store = state.open_store()
 call_log.open_list_for_old_links()
 view = st.segmented_control(
-    "View", page_state.CALL_VIEWS, key=page_state.seed("calls_view"), required=True, label_visibility="collapsed"
+    "View", page_fields.CALL_VIEWS, key=page_state.seed("calls_view"), required=True, label_visibility="collapsed"
 )
-if view == page_state.TRACES:
+if view == page_fields.TRACES:
     state.draw_or_show_error(lambda: trace_view.show_traces(state.current_context(), store))
     st.stop()
 if store is None:

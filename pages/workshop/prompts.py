@@ -6,7 +6,7 @@ import streamlit as st
 
 from lusifer import prompts
 from lusifer.errors import LusiferError
-from lusifer.ui import page_state, session_keys, state
+from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.components import item_picker, user_picker
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.prompts import (
@@ -35,13 +35,13 @@ if store is None:
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     view = st.segmented_control(
         "View",
-        page_state.PROMPT_VIEWS,
+        page_fields.PROMPT_VIEWS,
         key=page_state.seed("prompts_view"),
         required=True,
         label_visibility="collapsed",
     )
     active_version.show_active(store)
-if ctx.builtin and view != page_state.PROMPT_VERSIONS:
+if ctx.builtin and view != page_fields.PROMPT_VERSIONS:
     why = "The built-in ignores prompt wording" if chosen.builtin else "A recording answers its own prompts alone"
     st.info(
         f"{why}: you can write and save versions, but trying one needs a language model. Choose or connect one in the "
@@ -49,10 +49,10 @@ if ctx.builtin and view != page_state.PROMPT_VERSIONS:
         icon=":material/info:",
     )
 try:
-    if view == page_state.COMPARE_PROMPTS:
+    if view == page_fields.COMPARE_PROMPTS:
         comparison_view.show_comparison(ctx, store)
         st.stop()
-    if view == page_state.PROMPT_VERSIONS:
+    if view == page_fields.PROMPT_VERSIONS:
         version_list.show_versions(store)
         st.stop()
 except LusiferError as error:

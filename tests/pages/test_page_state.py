@@ -9,8 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from lusifer.ui import page_state
-from lusifer.ui.page_state import DEFAULTS, RULES, PageState
+from lusifer.ui import page_fields
+from lusifer.ui.page_fields import DEFAULTS, RULES, PageState
 from tests.pages.test_pages import PAGES, PATHS, open_page, press, texts
 
 OTHER = {
@@ -21,11 +21,11 @@ OTHER = {
     "batch_size": 5,
     "step": 3,
     "profile_step": 2,
-    "lab_view": page_state.WHAT_IF,
+    "lab_view": page_fields.WHAT_IF,
     "details": "calibration",
-    "calls_view": page_state.ALL_CALLS,
+    "calls_view": page_fields.ALL_CALLS,
     "map_colour": "genre",
-    "prompts_view": page_state.PROMPT_VERSIONS,
+    "prompts_view": page_fields.PROMPT_VERSIONS,
     "template": "rate",
     "user": "Ü 4 & 5?",
 }
@@ -42,20 +42,20 @@ def go(app: AppTest, page: str) -> AppTest:
 @pytest.mark.parametrize("page", ADDRESSES.values())
 def test_an_address_brings_back_what_it_was_written_from(page: str) -> None:
     state = PageState()
-    for attribute in page_state.of_page(page):
+    for attribute in page_fields.of_page(page):
         setattr(state, attribute, OTHER.get(attribute, f"a {attribute}"))
-    parameters = page_state.write_address(state, page)
-    assert set(parameters) == {rule.name for rule in page_state.of_page(page).values()}
+    parameters = page_fields.write_address(state, page)
+    assert set(parameters) == {rule.name for rule in page_fields.of_page(page).values()}
     back = PageState()
-    assert not page_state.read_address(back, page, urlencode(parameters), complete=True)
+    assert not page_fields.read_address(back, page, urlencode(parameters), complete=True)
     assert back == state
-    assert not page_state.write_address(PageState(), page), "what nobody chose is not in the address"
-    assert not page_state.read_address(back, page, "", complete=True) and back == PageState()
+    assert not page_fields.write_address(PageState(), page), "what nobody chose is not in the address"
+    assert not page_fields.read_address(back, page, "", complete=True) and back == PageState()
 
 
 def test_the_fields_of_a_page_have_names_of_their_own() -> None:
     for page in ADDRESSES.values():
-        names = [rule.name for rule in page_state.of_page(page).values()]
+        names = [rule.name for rule in page_fields.of_page(page).values()]
         assert len(set(names)) == len(names), page
     assert {rule.page for rule in RULES.values()} - {None} <= set(ADDRESSES.values())
     assert set(ADDRESSES) == set(PATHS)
@@ -80,7 +80,7 @@ def test_the_fields_of_a_page_have_names_of_their_own() -> None:
 )
 def test_a_wrong_value_is_said_and_the_nearest_is_used(query: str, attribute: str, value: object) -> None:
     state = PageState()
-    wrong = page_state.read_address(state, "evolution", query, complete=True)
+    wrong = page_fields.read_address(state, "evolution", query, complete=True)
     assert getattr(state, attribute) == value and list(wrong) == [attribute]
     assert query.partition("=")[2] in wrong[attribute] and "is used" in wrong[attribute]
 
@@ -88,25 +88,25 @@ def test_a_wrong_value_is_said_and_the_nearest_is_used(query: str, attribute: st
 def test_views_are_found_by_what_they_are_written_like() -> None:
     state = PageState()
     assert (
-        "Versions is used" in page_state.read_address(state, "prompts", "view=version", complete=True)["prompts_view"]
+        "Versions is used" in page_fields.read_address(state, "prompts", "view=version", complete=True)["prompts_view"]
     )
     assert state.prompts_view == "Versions"
-    assert page_state.read_address(state, "errors", "view=Callibration", complete=True)
+    assert page_fields.read_address(state, "errors", "view=Callibration", complete=True)
     assert state.details == "calibration" and state.prompts_view == "Versions", "another page's view is its own"
-    assert page_state.read_address(state, "prompts", "view=zzz", complete=True) and state.prompts_view == "Edit"
+    assert page_fields.read_address(state, "prompts", "view=zzz", complete=True) and state.prompts_view == "Edit"
 
 
 def test_an_empty_value_is_none() -> None:
     state = PageState(user="5", step=3)
-    assert not page_state.read_address(state, "evolution", "user=&step=&history=", complete=True)
+    assert not page_fields.read_address(state, "evolution", "user=&step=&history=", complete=True)
     assert state == PageState()
 
 
 def test_a_link_changes_what_it_says_and_a_page_passed_through_keeps_its_own() -> None:
     state = PageState(user="5", step=3, history=100, details="audit", experiment="loop", experiment_run="b")
-    page_state.read_address(state, "evolution", "user=6&step=1", complete=False)
+    page_fields.read_address(state, "evolution", "user=6&step=1", complete=False)
     assert (state.user, state.step, state.history) == ("6", 1, 100)
-    page_state.read_address(state, "evolution", "user=7", complete=True)
+    page_fields.read_address(state, "evolution", "user=7", complete=True)
     assert (state.user, state.step, state.history) == ("7", 1, None), "Back and Forward bring the whole entry"
     assert (state.details, state.experiment_run) == ("audit", "b")
 
@@ -124,7 +124,7 @@ def test_a_link_changes_what_it_says_and_a_page_passed_through_keeps_its_own() -
 def test_what_belonged_to_another_value_goes_with_it(changed: str, kept: set[str]) -> None:
     state = PageState("d", "s", "m", user="5", step=3, history=100, profile_step=2, comparison="a", experiment_run="b")
     before = PageState(**vars(state))
-    page_state.reset_dependents(state, {changed})
+    page_fields.reset_dependents(state, {changed})
     same = {a for a in DEFAULTS if getattr(state, a) == getattr(before, a)}
     assert kept <= same
     gone = {

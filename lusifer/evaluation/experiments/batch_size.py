@@ -74,10 +74,10 @@ def run(setup: ExperimentSetup) -> Result:
     panels = [
         Panel(
             "Change in final error against 40 ratings in batches of 10",
-            "",
+            "Ratings read / batch size",
             "Difference in RMSE, paired",
             "points",
-            tuple(Point.of("Final rating", f"{h} in batches of {b}", d) for (h, b), d in deltas.items()),
+            tuple(Point.of("Final rating", f"{h} / {b}", d) for (h, b), d in deltas.items()),
         ),
         Panel("Final error by batch size", "Ratings in a batch", "RMSE", "points", tuple(final)),
         Panel("Final error by history length", "Ratings read", "RMSE", "points", tuple(length)),

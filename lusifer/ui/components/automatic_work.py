@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import streamlit as st
+
 from lusifer import settings
 from lusifer.jobs import Job
 from lusifer.store import Store
 from lusifer.ui import state
+from lusifer.ui.components import job_panel
+from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.state import PageContext
 
 
@@ -33,3 +37,22 @@ def start_missing(
     if not ctx.is_free or store is None or not settings.computes_automatically():
         return None
     return jobs.start(key, title, work, store=store)
+
+
+def show_work(job: Job | None, what: str = "", show_parts: job_panel.ShowParts | None = None) -> bool:
+    """The progress of such a job, or why it ended without a result; whether it is under way.
+
+    Args:
+        job: from `start_missing`, or one that a person started.
+        what: what is being computed, in a sentence or two.
+        show_parts: draws what is ready of its result.
+    """
+    if job is None:
+        return False
+    if job.active:
+        if what:
+            st.caption(what)
+        job_panel.show_progress(job.id, show_parts)
+    elif job.state in {"failed", "cancelled"}:
+        st.warning(escape_markdown(job.error), icon=":material/error:")
+    return job.active

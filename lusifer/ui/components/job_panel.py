@@ -13,9 +13,12 @@ from lusifer.ui import state
 from lusifer.ui.formatting import escape_markdown, format_duration, format_spent
 from lusifer.ui.session_keys import Slot
 
+ShowParts = Callable[[Mapping[str, Mapping[str, float]]], None]
+"""Draws the parts of a result that are ready, by name."""
+
 
 @st.fragment(run_every=0.7)
-def show_progress(key: str, show_parts: Callable[[Mapping[str, Mapping[str, float]]], None] | None = None) -> None:
+def show_progress(key: str, show_parts: ShowParts | None = None) -> None:
     """A job's progress, rate, time left and cancel button; reruns the page when it ends.
 
     It also runs the page again when the job goes on to its next run, so that the one before is shown. ``show_parts``
@@ -33,6 +36,8 @@ def show_progress(key: str, show_parts: Callable[[Mapping[str, Mapping[str, floa
             st.rerun()
     share = job.share
     text = escape_markdown(job.message or job.title)
+    if job.state == "waiting":
+        text += " waits until other work has ended"
     if share is not None and (job.seconds_left or 0.0) >= 1 and job.seconds > 2:
         text += f" · about {format_duration(job.seconds_left or 0.0)} left"
     if job.rate and job.total and job.total != 100:

@@ -16,7 +16,7 @@ from lusifer.llm.recordings import PREFIX, Recording, find_recording, list_recor
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, label
 from lusifer.simulator.user_model_config import prompts_of
-from lusifer.ui import page_state, session_keys, state
+from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.components import model_connection
 from lusifer.ui.components.closing_popover import closing_popover
 from lusifer.ui.formatting import escape_markdown, format_money
@@ -57,7 +57,7 @@ def _settle_model(offered: list[str]) -> str:
     if model in offered:
         pass
     elif model.startswith(PREFIX):
-        nearest = page_state.nearest_text(model, [m for m in offered if m.startswith(PREFIX)], BUILTIN)
+        nearest = page_fields.nearest_text(model, [m for m in offered if m.startswith(PREFIX)], BUILTIN)
         if any(r.spec == model for r in list_recordings()):
             nearest, problem = BUILTIN, f"{label(model)} does not hold this dataset and split; the built-in is used."
         else:
@@ -67,7 +67,7 @@ def _settle_model(offered: list[str]) -> str:
         try:
             model_endpoints.resolve(model, session_keys.API_KEYS.get())
         except InvalidInputError as error:
-            model = page_state.nearest_text(model, offered, offered[0])
+            model = page_fields.nearest_text(model, offered, offered[0])
             problem = f"{error.message} {error.fix} {label(model)} is used."
     page_state.settle("model", model, problem, always=True)
     return model
@@ -128,7 +128,7 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
             versions.resolve(name, database)
             listed.append(name)  # an old one, which the list does not reach back to
         except InvalidInputError as error:
-            name = page_state.nearest_text(name, listed, listed[0])
+            name = page_fields.nearest_text(name, listed, listed[0])
             page_state.settle("prompts", name, f"{error.message} {name} is used.", always=True)
     name = name or listed[0]
     st.selectbox(

@@ -44,6 +44,11 @@ def short_title(name: str) -> str:
     return _SHORT_TITLES.get(name) or long.split(" (")[0]
 
 
+def within_sentence(title: str) -> str:
+    """A name as it stands within a sentence: small, unless it is an acronym."""
+    return title[0].lower() + title[1:] if title[1:2].islower() else title
+
+
 def missing_libraries(names: Iterable[str]) -> list[str]:
     """Why some of these predictors can't be used on this machine: each reason once."""
     return list(dict.fromkeys(filter(None, map(baselines.missing_library, names))))

@@ -11,7 +11,7 @@ from lusifer.errors import UnknownIdError
 from lusifer.llm.recordings import Recording
 from lusifer.simulator import BUILTIN
 from lusifer.simulator.suggest import Suggestion
-from lusifer.ui import page_state, state
+from lusifer.ui import page_fields, page_state, state
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.state import PageContext
 
@@ -57,7 +57,7 @@ def _nearest_user(data: Dataset, given: str) -> str:
     numbers = [label for label in labels if isinstance(label, int)]
     if numbers and re.fullmatch(r"-?[0-9]{1,18}", given):
         return str(min(numbers, key=lambda number: abs(number - int(given))))
-    return page_state.nearest_text(given, [label for label in labels if isinstance(label, str)], "")
+    return page_fields.nearest_text(given, [label for label in labels if isinstance(label, str)], "")
 
 
 FIRST_SHOWN = 452

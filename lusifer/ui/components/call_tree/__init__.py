@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
+
+from lusifer.ui.components.own_component import build_component
 
 __all__ = ["chosen_user", "show_call_tree"]
 KEY = "call-tree"
@@ -17,9 +18,7 @@ KEY = "call-tree"
 @cache
 def _component() -> ComponentRenderer:
     """The component; its files are read once."""
-    folder = Path(__file__).parent
-    script, style = ((folder / f"call_tree.{end}").read_text(encoding="utf-8") for end in ("js", "css"))
-    return st.components.v2.component("lusifer.call_tree", html='<div class="call-tree">\n</div>', css=style, js=script)
+    return build_component(__file__)
 
 
 def show_call_tree(described: Mapping[str, Any], on_call: Callable[[str], None]) -> None:

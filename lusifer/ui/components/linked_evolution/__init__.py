@@ -8,29 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
 from lusifer.ui.components.linked_evolution.evolution_data import describe_evolution
+from lusifer.ui.components.own_component import build_component
 
 __all__ = ["describe_evolution", "pinned_items", "show_linked_evolution"]
 KEY = "linked-evolution"
 SCRIPTS = ("elements.js", "step_view.js", "linked_evolution.js")
-"""Joined into one, in this order: a script that is given as text can import no other."""
 
 
 @cache
 def _component() -> ComponentRenderer:
     """The component; its files are read once."""
-    folder = Path(__file__).parent
-    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    style = (folder / "linked_evolution.css").read_text(encoding="utf-8")
-    return st.components.v2.component(
-        "lusifer.linked_evolution", html='<div class="linked-evolution">\n</div>', css=style, js=script
-    )
+    return build_component(__file__, SCRIPTS)
 
 
 def show_linked_evolution(

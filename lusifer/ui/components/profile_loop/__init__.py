@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
-from lusifer.ui.components import linked_evolution
+from lusifer.ui.components.own_component import build_component
 
 KEY = "profile-loop"
 MOVIES, CHANGES, STATEMENTS = 5, 2, 2
@@ -23,14 +21,7 @@ MOVIES, CHANGES, STATEMENTS = 5, 2, 2
 @cache
 def _component() -> ComponentRenderer:
     """The component; its files are read once."""
-    folder, shared = Path(__file__).parent, Path(linked_evolution.__file__).parent
-    files = (shared / "elements.js", folder / "profile_loop.js")
-    return st.components.v2.component(
-        "lusifer.profile_loop",
-        html='<div class="profile-loop">\n</div>',
-        css=(folder / "profile_loop.css").read_text(encoding="utf-8"),
-        js="\n".join(file.read_text(encoding="utf-8") for file in files),
-    )
+    return build_component(__file__, ("../linked_evolution/elements.js", "profile_loop.js"))
 
 
 def describe_loop(described: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
+from lusifer.ui.components.own_component import build_component
+
 SCRIPTS = ("jinja.js", "template_editor.js")
-"""Joined into one, in this order: a script that is given as text can import no other."""
 MAX_SENT = 400_000
 """Characters of a text that are taken from a browser; the check of a template allows far less and says so."""
 
@@ -43,12 +43,7 @@ class LineProblem:
 @cache
 def _component() -> ComponentRenderer:
     """The component; its files are read once."""
-    folder = Path(__file__).parent
-    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    style = (folder / "template_editor.css").read_text(encoding="utf-8")
-    return st.components.v2.component(
-        "lusifer.template_editor", html='<div class="template-editor">\n</div>', css=style, js=script
-    )
+    return build_component(__file__, SCRIPTS)
 
 
 def edited_text(key: str, text: str) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
+
+from lusifer.ui.components.own_component import build_component
 
 Verdict = Literal["base", "pass", "same", "regression"]
 
@@ -50,13 +51,7 @@ class MatrixRow:
 @cache
 def _component() -> ComponentRenderer:
     """The component; its files are read once."""
-    folder = Path(__file__).parent
-    return st.components.v2.component(
-        "lusifer.user_matrix",
-        html='<div class="user-matrix">\n</div>',
-        css=(folder / "user_matrix.css").read_text(encoding="utf-8"),
-        js=(folder / "user_matrix.js").read_text(encoding="utf-8"),
-    )
+    return build_component(__file__)
 
 
 def show_user_matrix(

@@ -14,7 +14,7 @@ from lusifer.evaluation.comparison_metrics import BEST_INFORMED
 from lusifer.evaluation.comparison_metrics import leaderboard as measures
 from lusifer.evaluation.metrics import rmse_difference
 from lusifer.runs import tables
-from lusifer.ui.components.predictor_titles import GROUPS, TITLES, short_title
+from lusifer.ui.components.predictor_titles import GROUPS, TITLES, short_title, within_sentence
 from lusifer.ui.state import PageContext
 
 
@@ -128,7 +128,7 @@ def metric_columns(frame: pd.DataFrame) -> pd.DataFrame:
         table[f"{title}, 95 %"] = [format_interval(row, metric) for _, row in frame.iterrows()]
     table = table.assign(**{title: frame[column] for column, title in METRIC_TITLES.items()}, group=frame["group"])
     numbers = table.select_dtypes("number").columns
-    table[numbers] = table[numbers].round(4) + 0.0  # never a minus before nothing
+    table[numbers] = table[numbers].mask(table[numbers].abs() < 5e-4, 0.0)  # never a minus before nothing
     return table
 
 
@@ -157,7 +157,7 @@ def verdict_sentence(frame: pd.DataFrame) -> str:
     for column, name in (("collaborative", best_collaborative(rows)), ("bias", "bias")):
         if name in rows and math.isfinite(found[column]):
             title = short_title(name) if column == "collaborative" else "user + item bias"
-            title = title[0].lower() + title[1:] if title[1:2].islower() else title
+            title = within_sentence(title)
             title += ", the best collaborative filtering here" if column == "collaborative" else ""
             parts.append(f"{_compare_words(found, column)} {title} ({_difference_words(found, column)})")
     return f"The simulator, {lead}, has {' and '.join(parts)}." if parts else ""

@@ -146,7 +146,7 @@ def show_error_charts(frame: pd.DataFrame, collaborative: str) -> None:
     small = frame.assign(predictor=[predictor_titles.short_title(n) for n in frame["name"]])
     columns = {"bias": "user + item bias"}
     if collaborative:
-        columns["collaborative"] = predictor_titles.short_title(collaborative)
+        columns["collaborative"] = predictor_titles.within_sentence(predictor_titles.short_title(collaborative))
     shown = {column: name for column, name in columns.items() if column in small and small[column].notna().any()}
     with st.grid(2 if shown else 1, min_column_width=340, gap="medium"):
         st.plotly_chart(

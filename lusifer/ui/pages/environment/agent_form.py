@@ -23,7 +23,7 @@ from lusifer.simulator import BUILTIN, label
 from lusifer.store import Store
 from lusifer.ui import job_context, session_keys, state
 from lusifer.ui.components import automatic_work, job_panel, run_picker
-from lusifer.ui.formatting import escape_markdown, format_cost
+from lusifer.ui.formatting import format_cost
 from lusifer.ui.pages.environment.environment_view import (
     DEFAULT_AGENTS,
     REWARD_TITLES,
@@ -170,15 +170,12 @@ def show_episode(ctx: PageContext, store: Store | None) -> None:
         show_transcript(ctx.dataset, shown_episode)
         return
     job = automatic_episode(ctx, store)
+    if automatic_work.show_work(job, "Building the environment and playing an episode."):
+        return
     if job is None:
         st.caption("Choose an agent and a user below, and play an episode.")
-    elif job.active:
-        st.caption("Building the environment and playing an episode.")
-        job_panel.show_progress(job.id)
     elif job.state == "done":
         show_transcript(ctx.dataset, job.result)
-    else:
-        st.warning(escape_markdown(job.error), icon=":material/error:")
 
 
 def show_episode_form(ctx: PageContext, options: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lusifer.simulator import EvolutionSpec, Step
 from lusifer.simulator.evolution import initial_context
-from lusifer.ui import page_registry, page_state
+from lusifer.ui import page_fields, page_registry
 from lusifer.ui.caching import HASHES
 from lusifer.ui.components import claim_audit
 from lusifer.ui.components.linked_evolution import describe_evolution
@@ -21,7 +21,7 @@ def call_of(ctx: PageContext, user: int, spec: EvolutionSpec, step: int, purpose
     """Fields of the page LLM calls that show the call which wrote the texts of a step."""
     trace = ctx.model if ctx.recording is not None else f"evolution:{spec.id}"
     label = str(ctx.dataset.user_label(user))
-    return {"calls_view": page_state.TRACES, "trace": trace, "call": f"{label}/{step}/{purpose}"}
+    return {"calls_view": page_fields.TRACES, "trace": trace, "call": f"{label}/{step}/{purpose}"}
 
 
 def call_addresses(ctx: PageContext, user: int, spec: EvolutionSpec, steps: Sequence[Step]) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ import streamlit as st
 from lusifer.errors import LusiferError
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, Step, label
-from lusifer.ui import page_state, state
+from lusifer.ui import page_fields, page_state, state
 from lusifer.ui.components import evolution_runner, model_picker, profile_view, user_picker
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.evolution import step_player
@@ -37,7 +37,7 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
             first = ctx.prompts if ctx.prompts in names else names[0]
             name = now.other_prompts or first
             if name not in names:
-                name = page_state.nearest_text(name, names, first)
+                name = page_fields.nearest_text(name, names, first)
                 page_state.settle("other_prompts", name, f"There are no such other prompts; {name} is used.")
             st.selectbox("Other prompts", names, key=page_state.seed("other_prompts", name), width=180)
             prompts = versions.resolve(name, store)

@@ -82,7 +82,7 @@ def verdict(ctx: PageContext, run: Mapping[str, Any]) -> str:
         return ""
     found = accuracy_tables.compute_differences(rows, run["id"], "home", [best, *names], best, int(run["seed"]))
     lead = {SIMULATOR: "alone", CALIBRATED: "calibrated", COMBINED: "together with collaborative filtering"}
-    against = predictor_titles.short_title(best)
+    against = predictor_titles.within_sentence(predictor_titles.short_title(best))
     said: dict[str, list[str]] = {}
     for name in names:
         row = found.loc[name]

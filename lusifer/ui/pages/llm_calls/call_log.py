@@ -23,7 +23,7 @@ from lusifer.llm.recordings import PREFIX
 from lusifer.safe_files import parse_json
 from lusifer.simulator.estimate import estimate_questions
 from lusifer.store import FIRST_LOCAL, Store
-from lusifer.ui import page_state, session_keys, state
+from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.components import data_tables, downloads
 from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money
@@ -376,4 +376,4 @@ def open_list_for_old_links() -> None:
     numbered = page_state.came_from_address("call") and is_number(asked.call)
     if (searched or numbered) and not asked.trace and not page_state.came_from_address("calls_view"):
         page_state.settle("call_search", asked.call_search)
-        page_state.settle("calls_view", page_state.ALL_CALLS)
+        page_state.settle("calls_view", page_fields.ALL_CALLS)

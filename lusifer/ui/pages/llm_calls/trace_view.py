@@ -15,7 +15,7 @@ from lusifer.llm.recordings import PREFIX
 from lusifer.simulator.models import BUILTIN
 from lusifer.store import Store
 from lusifer.store.traces import MOST_USERS
-from lusifer.ui import page_registry, page_state, state
+from lusifer.ui import page_fields, page_registry, page_state, state
 from lusifer.ui.components.call_tree import chosen_user, show_call_tree
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.llm_calls import call_log, recorded_call, traced_calls, tree_data
@@ -217,7 +217,7 @@ def show_links(call: Mapping[str, Any]) -> None:
     name = f"run:{call['run_id']}" if call["run_id"] else f"evolution:{call['evolution']}" if call["evolution"] else ""
     if name and not settings.is_public():
         page_registry.show_page_link(
-            "llm_calls", "In its trace", calls_view=page_state.TRACES, trace=name, call=str(call["id"])
+            "llm_calls", "In its trace", calls_view=page_fields.TRACES, trace=name, call=str(call["id"])
         )
     if user is not None and user in users.users.index:
         traced = traced_calls.stored_call({**call, "repairs": None})

@@ -12,7 +12,7 @@ from lusifer.errors import LusiferError
 from lusifer.prompts import versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
-from lusifer.ui import page_state, session_keys, state
+from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.prompts import active_version, draft, prompt_editor
@@ -97,7 +97,7 @@ def _show_actions(store: Store, version: PromptVersion, labels: dict[str, int]) 
                     st.rerun()
         if st.button("Edit a copy", icon=":material/edit:"):
             draft.start_draft(version)
-            page_state.choose(prompts_view=page_state.EDIT_PROMPT)
+            page_state.choose(prompts_view=page_fields.EDIT_PROMPT)
             st.rerun()
         st.download_button(
             "Export",
