@@ -79,6 +79,12 @@ def get(store: Store, number: int) -> PromptVersion:
     return PromptVersion(number, _read(row["data"]), row["parent"], row["note"] or "", row["created_at"])
 
 
+def find_recorded(store: Store, version: str) -> PromptVersion | None:
+    """The version that calls and runs are recorded under as ``NAME-HASH``; ``None`` where it is not here."""
+    numbers = [row["number"] for row in store.list_prompts() if f"{row['name']}-{row['hash'][:8]}" == version]
+    return get(store, numbers[0]) if numbers else None
+
+
 @lru_cache(maxsize=256)
 def _read(text: str) -> PromptSet:
     return from_json(text)

@@ -477,6 +477,8 @@ class OpenAIServer:
             if way == "strings":
                 rows = [{**r, "item_id": str(r["item_id"]), "rating": f"{r['rating']}/5"} for r in rows]
             text = json.dumps({"ratings": rows})
+        elif "profile" not in schema["properties"]:
+            text = json.dumps({"changes": cls.changes(body, way)})
         else:
             ids = schema["$defs"]["_Change"]["properties"]["item_ids"]["items"]["enum"]
             text = json.dumps(
@@ -502,6 +504,20 @@ class OpenAIServer:
         if way == "truncated":
             return text[: len(text) // 2]
         return text
+
+    @staticmethod
+    def changes(body: dict[str, Any], way: str) -> list[dict[str, str]]:
+        """Three changes of the templates that a question shows: each says one thing more."""
+        question = body["messages"][1]["content"]
+        texts = dict(re.findall(r"=== TEMPLATE (\w+)\n(.*?)\n=== END OF", question, re.DOTALL))
+        told = {"rate": "Mind a strict rater.", "update": "Keep it short.", "first": "Begin with the best."}
+        changes = [
+            {"template": t, "reason": f"The cases lack this: {line}", "text": f"{texts[t]}\n{line}"}
+            for t, line in told.items()
+        ]
+        changes[1]["text"] += {"broken-change": "\n{% for x in batch %}"}.get(way, "")
+        changes[1]["text"] = texts["update"] if way == "same-change" else changes[1]["text"]
+        return changes[:2] if way == "two-changes" else changes
 
     @staticmethod
     def _send(
