@@ -28,10 +28,5 @@ def close_popover(name: str) -> None:
     session_keys.request_value(_key(name), False)
 
 
-def open_popover(name: str) -> None:
-    """Have a popover be open when it is drawn next."""
-    session_keys.request_value(_key(name), True)
-
-
 def _key(name: str) -> str:
     return f"popover-{name}"

@@ -16,7 +16,7 @@ from lusifer.llm.budget import BudgetedLLM
 from lusifer.llm.endpoints import declare_endpoint
 from lusifer.llm.redact import redact
 from lusifer.ui import page_state, session_keys, state
-from lusifer.ui.components.closing_popover import close_popover, open_popover
+from lusifer.ui.components.closing_popover import close_popover
 from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown
 
@@ -38,18 +38,27 @@ def list_ollama_models(url: str) -> list[str]:
 
 
 def show_connect_button() -> None:
-    """A button that opens the connection in the sidebar, on a narrow screen the sidebar with it."""
+    """A button that opens the connection over the page: the sidebar may be out of sight."""
     if st.button("Connect a model", icon=":material/cable:", type="primary", key="open-connection"):
         session_keys.CONNECTING.set(True)
-        open_popover(POPOVER)
         st.rerun()
+
+
+def _end_connecting() -> None:
+    session_keys.CONNECTING.pop()
+
+
+@st.dialog("Connect a model", icon=":material/cable:", on_dismiss=_end_connecting)
+def show_connection_dialog(model: str) -> None:
+    """The connection over the page, in place of that in the sidebar, for which there can be only one."""
+    show_connection(model)
 
 
 def use_models(listed: list[str], selected: str) -> None:
     """Offer models, and go on with one of them."""
     session_keys.LISTED_MODELS.set(listed)
     page_state.choose(model=selected)
-    session_keys.CONNECTING.pop()
+    _end_connecting()
     close_popover(POPOVER)
     st.rerun()
 

@@ -13,6 +13,7 @@ PURPOSE_TITLES = {
     "update": "Profile",
     "rate": "Rating",
     "suggest": "Suggested edits",
+    "judge": "Second opinion",
     "test": "Connection test",
 }
 NOBODY = "none"

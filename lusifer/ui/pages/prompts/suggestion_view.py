@@ -169,7 +169,7 @@ def _show_change(
         st.markdown(f"**{number + 1} · {TEMPLATE_TITLES[change.template]}**{badge}")
         st.markdown(escape_markdown(change.reason) or "No reason was given.")
         if change.problems:
-            st.error("\n".join(f"- {escape_markdown(p)}" for p in change.problems), icon=":material/error:")
+            st.error("\n\n".join(map(escape_markdown, change.problems)), icon=":material/error:")
         for difference in versions.diff(base.prompts, changed):
             if difference.part == change.template:
                 st.code("\n".join(difference.lines), language="diff", wrap_lines=True)
