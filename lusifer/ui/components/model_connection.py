@@ -50,8 +50,19 @@ def _end_connecting() -> None:
 
 @st.dialog("Connect a model", icon=":material/cable:", on_dismiss=_end_connecting)
 def show_connection_dialog(model: str) -> None:
-    """The connection over the page, in place of that in the sidebar, for which there can be only one."""
+    """The connection over the page, with the choice of a model; the sidebar goes without meanwhile."""
     show_connection(model)
+    listed = session_keys.LISTED_MODELS.get()
+    selected = st.selectbox(
+        "Model",
+        listed,
+        index=0 if listed else None,
+        key=f"_listed-{next(iter(listed), '')}",  # another list begins with its first
+        accept_new_options=True,
+        placeholder="List models, or type ENDPOINT:MODEL",
+    )
+    if st.button("Use it", icon=":material/check:", type="primary", key="_use_listed", disabled=not selected):
+        use_models(listed, str(selected))
 
 
 def use_models(listed: list[str], selected: str) -> None:
@@ -196,7 +207,7 @@ def _list_models(endpoint: Endpoint) -> None:
     if not models:
         _show_outcome(error="The server lists no model.")
     session_keys.LISTED_MODELS.set([f"{endpoint.name}:{name}" for name in models])
-    _show_outcome(f"{len(models)} model{'s' * (len(models) != 1)} listed: choose one above.")
+    _show_outcome(f"{len(models)} model{'s' * (len(models) != 1)} listed.")
 
 
 def _test_connection(endpoint: Endpoint, model: str | None) -> None:

@@ -213,7 +213,9 @@ def _show_test(
             _open_comparison(tests[0]["id"])
     learned_from = f"{run['params']['source']}/{run['params']['candidate']}"
     source = next((a for a in answered if a.key == learned_from), None)
-    if source is None:  # it was deleted, or no model is connected
+    tested = {c["number"] for r in tests for c in r["params"]["candidates"] if c["spec"] == ctx.model}
+    busy = state.get_jobs().get(ctx.job_key("trial:False")) is not None  # under way, or its end is not told yet
+    if source is None or (numbers <= tested and not busy):  # it was deleted, or no model is connected; or all is known
         return
     try:
         sample = prompt_suggestions.sample_of(job_context.build_run_context(ctx, store), source)
