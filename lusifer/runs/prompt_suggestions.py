@@ -257,7 +257,7 @@ def _build(
 def read_changes(run: dict[str, Any]) -> list[Change]:
     """The changes that a run recorded."""
     changes = [
-        Change(*(s.get(name, "") for name in ("template", "reason", "text")), tuple(s.get("problems", "").splitlines()))
+        Change(s.get("template", ""), s.get("reason", ""), s.get("text", ""), tuple(s.get("problems", "").splitlines()))
         for s in run["summary"]["suggestions"]
     ]
     return [c for c in changes if c.template in CHANGEABLE]
