@@ -636,7 +636,14 @@ def test_prompts_are_compared_by_command(data_dir: Path, openai_server) -> None:
     openai_server.behave("same-change")
     shown = run(*wanted, "--draw", "1", "--yes", **env).stdout
     assert "1. rate of concise, saved as v5" in shown and "can't be used as it is: It is the text" in shown
-    assert "+Mind a strict rater." in shown and "prompts compare concise v5 v7 --models openai:a" in shown
+    assert (
+        "+Mind a strict rater." in shown
+        and f"prompts compare concise v5 v7 --models openai:a --users-of {made['run']}" in shown
+    )
+    test = ("prompts", "compare", "concise", "v5", "v7", "--models", "openai:a")
+    tested = answer(*test, "--users-of", made["run"], "--yes", **env)
+    assert tested["users"] == 4 and tested["asked"] == made["asked"] and list(tested["candidates"]) == [*test[2:5]]
+    assert "no answers" in refusal(*test, "--users-of", "gone", "--yes", **env)
     assert "not a temperature" in refusal(*asked, "--temperatures", "warm", **env)
     paid = ("--model", "openai:a", "--users", "12")
     assert "--budget" in refusal("realism", *paid, **env)

@@ -70,7 +70,7 @@ def _run_suggest(options: argparse.Namespace) -> dict[str, Any]:
         for change in prompt_suggestions.read_changes(run.row)
     ]
     if not options.json:
-        _print_suggestions(base, suggestions, options.model)
+        _print_suggestions(base, suggestions, f"--models {options.model} --users-of {answered.run['id']}")
         print(f"run {run.id}")
     return {"run": run.id, "base": base.name, "learned_from": answered.run["id"], "suggestions": suggestions}
 
@@ -99,7 +99,7 @@ def _save(store: Store, base: PromptVersion, change: Any, options: argparse.Name
     return saved.name if saved else None
 
 
-def _print_suggestions(base: PromptVersion, suggestions: list[dict[str, Any]], model: str) -> None:
+def _print_suggestions(base: PromptVersion, suggestions: list[dict[str, Any]], same: str) -> None:
     for number, suggestion in enumerate(suggestions, 1):
         saved = f", saved as {suggestion['version']}" if suggestion["version"] else ""
         print(f"{number}. {suggestion['template']} of {base.name}{saved}\n   {suggestion['reason']}")
@@ -107,4 +107,4 @@ def _print_suggestions(base: PromptVersion, suggestions: list[dict[str, Any]], m
             print(f"   can't be used as it is: {problem}")
         print("\n".join(f"   {line}" for line in suggestion["diff"]))
     if saved_names := [s["version"] for s in suggestions if s["version"]]:
-        print(f"To test: lusifer prompts compare {base.name} {' '.join(saved_names)} --models {model}")
+        print(f"To test: lusifer prompts compare {base.name} {' '.join(saved_names)} {same}")

@@ -79,10 +79,15 @@ def get(store: Store, number: int) -> PromptVersion:
     return PromptVersion(number, _read(row["data"]), row["parent"], row["note"] or "", row["created_at"])
 
 
+def recorded_numbers(store: Store) -> dict[str, int]:
+    """Numbers of versions by what calls and runs are recorded under, ``NAME-HASH``."""
+    return {f"{row['name']}-{row['hash'][:8]}": row["number"] for row in store.list_prompts()}
+
+
 def find_recorded(store: Store, version: str) -> PromptVersion | None:
-    """The version that calls and runs are recorded under as ``NAME-HASH``; ``None`` where it is not here."""
-    numbers = [row["number"] for row in store.list_prompts() if f"{row['name']}-{row['hash'][:8]}" == version]
-    return get(store, numbers[0]) if numbers else None
+    """The version of such a name; ``None`` where it is not here."""
+    number = recorded_numbers(store).get(version)
+    return None if number is None else get(store, number)
 
 
 @lru_cache(maxsize=256)

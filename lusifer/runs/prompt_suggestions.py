@@ -27,6 +27,8 @@ from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.evolution import step_from_json
 from lusifer.store import Store
 
+_COLUMNS = ("user_id", "item_id", "rating", "predicted", "reason")
+
 
 @dataclass(frozen=True, eq=False)
 class AnsweredVersion:
@@ -55,36 +57,33 @@ class AnsweredVersion:
 def list_answered_versions(ctx: RunContext) -> list[AnsweredVersion]:
     """Versions of language models with stored answers of development users on a dataset and split, newest run first."""
     store, found = require_store(ctx), list[AnsweredVersion]()
+    numbers = versions.recorded_numbers(store)
     runs = finished_runs(ctx, PROMPT_COMPARISON) + finished_runs(ctx, COMPARISON)
     for run in sorted(runs, key=lambda r: r["created_at"], reverse=True):
-        for number, (spec, recorded) in enumerate(_answerers(run)):
-            version = None if spec == BUILTIN else _find_version(store, run, number, recorded)
-            if version is not None:
-                found.append(replace(version, spec=spec))
+        for candidate, (spec, recorded, temperature) in enumerate(_answerers(store, run)):
+            if spec != BUILTIN and recorded in numbers:
+                version = versions.get(store, numbers[recorded])
+                found.append(AnsweredVersion(run, candidate, spec, version, temperature))
     return found
 
 
-def _answerers(run: dict[str, Any]) -> list[tuple[str, str]]:
-    """Model and recorded prompt version of each candidate."""
+def _answerers(store: Store, run: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Model, prompt version as it is recorded, and temperature where that is another than the version's."""
     if run["kind"] == PROMPT_COMPARISON.name:
-        return [(str(c["spec"]), str(c.get("prompt_version", ""))) for c in run["params"]["candidates"]]
-    asked = SIMULATOR in run["params"].get("predictors", ()) and run["params"].get("among") != "held-out"
-    return [(run["model"], run["model_version"])] if asked else []
+        return [(str(c["spec"]), *_version_of(store, c)) for c in run["params"]["candidates"]]
+    asked = SIMULATOR in (run["params"].get("predictors") or ()) and run["params"].get("among") != "held-out"
+    return [(run["model"], run["model_version"], AS_IN_VERSION)] if asked else []
 
 
-def _find_version(store: Store, run: dict[str, Any], number: int, recorded: str) -> AnsweredVersion | None:
-    if version := versions.find_recorded(store, recorded):
-        return AnsweredVersion(run, number, "", version)
-    candidate = run["params"].get("candidates", [{}])[number]
-    if not candidate.get("number"):
-        return None
-    try:  # another temperature than its version's: what was asked is no version of its own
-        version = versions.get(store, int(candidate["number"]))
-    except InvalidInputError:
-        return None
-    temperature = float(candidate["temperature"])
-    same = replace(version.prompts, temperature=temperature).version == recorded
-    return AnsweredVersion(run, number, "", version, f"{temperature:g}") if same else None
+def _version_of(store: Store, candidate: dict[str, Any]) -> tuple[str, str]:
+    """What a candidate was asked with: a version, or one at a temperature that makes it no version of its own."""
+    recorded, number = str(candidate.get("prompt_version", "")), candidate.get("number")
+    temperature = candidate.get("temperature")
+    if number and isinstance(temperature, float) and store.get_prompt(number) is not None:
+        version = versions.get(store, number).prompts
+        if temperature != version.temperature and replace(version, temperature=temperature).version == recorded:
+            return version.version, f"{temperature:g}"
+    return recorded, AS_IN_VERSION
 
 
 def choose_answered(answered: Sequence[AnsweredVersion], version: int, spec: str) -> AnsweredVersion | None:
@@ -99,22 +98,23 @@ def read_answers(ctx: RunContext, answered: AnsweredVersion) -> pd.DataFrame:
     Raises:
         InvalidInputError: the rows are not on this machine.
     """
-    rows, number = tables.read_table(answered.run["id"]), answered.candidate
-    trial = answered.run["kind"] == PROMPT_COMPARISON.name
+    run, number = answered.run, answered.candidate
+    rows, trial = tables.read_table(run["id"]), run["kind"] == PROMPT_COMPARISON.name
     names = {f"said_{number}": "predicted", f"reason_{number}": "reason"} if trial else {SIMULATOR: "predicted"}
-    if rows is None or not set(names) <= set(rows):
+    if rows is None or not {"user_id", "item_id", "rating", *names} <= set(rows):
         raise InvalidInputError(
-            f"The answers of run {answered.run['id']} are not on this machine.", "Choose another run, or compare anew."
+            f"The answers of run {run['id']} are not on this machine.", "Choose another run, or compare anew."
         )
     if trial:
-        same_model = [
-            k for k, (spec, _) in enumerate(_answerers(answered.run)) if spec == answered.spec and k != number
-        ]
-        names |= {f"said_{k}": "other" for k in same_model[:1]}
-    rows = rows.rename(columns=names)
-    columns = ["user_id", "item_id", "rating", "predicted", "reason", *(["other"] if "other" in rows else [])]
+        specs = [candidate["spec"] for candidate in run["params"]["candidates"]]
+        others = [k for k, spec in enumerate(specs) if spec == answered.spec and k != number]
+        names |= {f"said_{k}": "other" for k in others[:1]}
     # Held-out users are for final figures: whatever the run was made on, nothing of theirs is told.
-    return rows.loc[rows["user_id"].isin(splits.development(ctx.dataset.user_ids)), columns]
+    told = rows["user_id"].isin(splits.development(ctx.dataset.user_ids)) & rows["item_id"].isin(
+        ctx.dataset.items.index
+    )
+    rows = rows[told].rename(columns=names)
+    return rows.reindex(columns=[*_COLUMNS, *(["other"] if "other" in rows else [])])
 
 
 def find_cases(ctx: RunContext, answered: AnsweredVersion) -> list[Case]:
@@ -138,7 +138,7 @@ def find_cases(ctx: RunContext, answered: AnsweredVersion) -> list[Case]:
             dataset.item(int(row["item_id"])),
             float(row["rating"]),
             float(row["predicted"]),
-            str(row["reason"] or ""),
+            row["reason"] if isinstance(row["reason"], str) else "",
             tuple(step_from_json(s, dataset) for s in steps[int(row["user_id"])]),
             float(row["other"]) if "other" in row and row["other"] == row["other"] else None,
         )
@@ -150,7 +150,8 @@ def _evolutions_of(store: Store, answered: AnsweredVersion) -> dict[int, str]:
     """The id of each user's evolution."""
     run = answered.run
     if run["kind"] == PROMPT_COMPARISON.name:
-        return {int(u): str(plan) for u, plan in run["params"]["candidates"][answered.candidate]["plans"].items()}
+        recorded = run["params"]["candidates"][answered.candidate].get("plans") or {}
+        return {int(u): str(plan) for u, plan in recorded.items()}
     plans: dict[int, str] = {}
     for forecasts in (False, True):  # those with forecasts are the ones that were calibrated
         asked = (run["dataset_hash"], run["split"], run["model"], run["model_version"], "")

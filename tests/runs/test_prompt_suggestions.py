@@ -58,7 +58,8 @@ def bench(ml100k, last10, tmp_path_factory) -> Iterator[Bench]:
         short = [replace(prompts.load(n), name=f"short {n}", history=20) for n in ("grounded", "concise")]
         for prompt_set in short:
             versions.save(store, prompt_set)
-        candidates = prompt_comparison.expand_candidates(store, ["v5", "v6"], [MODEL.spec, "builtin"])
+        candidates = prompt_comparison.expand_candidates(store, ["v5"], [MODEL.spec, "builtin"])
+        candidates += prompt_comparison.expand_candidates(store, ["v6"], [MODEL.spec], ["0.7"])
         sample = prompt_comparison.draw_sample(ctx, 4, 3)
         prompt_comparison.run_prompt_comparison(ctx, MODEL, candidates, sample)
         users = [int(u) for group in (development, held_out) for u in group(ml100k.user_ids)[:2]]
@@ -74,6 +75,7 @@ def test_answers_of_versions_are_found(bench: Bench) -> None:
         ("v5", "prompt-trial"),
         ("v6", "prompt-trial"),
     ], "the built-in's have no prompts to change"
+    assert [a.temperature for a in bench.answered[1:]] == [prompt_comparison.AS_IN_VERSION, "0.7"]
     assert prompt_suggestions.choose_answered(bench.answered, 6, "openai:b") is bench.answered[2]
     assert prompt_suggestions.choose_answered(bench.answered, 1, MODEL.spec) is None
     assert prompt_suggestions.sample_of(bench.ctx, bench.trial).test.hash == (
