@@ -13,8 +13,16 @@ from lusifer.charts.figures import add_bars, add_line, error_bars, with_share_ax
 from lusifer.charts.style import ABOVE, ACCENT, BELOW, DASHES, MARKERS, NEUTRAL, PALETTE, PATTERNS, with_layout
 
 
-def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
-    """One measure with its interval. Columns: predictor, METRIC, METRIC_low, METRIC_high, group."""
+def leaderboard(frame: pd.DataFrame, metric: str, title: str, references: pd.DataFrame | None = None) -> go.Figure:
+    """One measure with its interval.
+
+    Args:
+        frame: columns predictor, METRIC, METRIC_low, METRIC_high, group.
+        metric: which.
+        title: of the axis.
+        references: other results as marks with a line through all predictors: columns predictor, title, METRIC,
+            METRIC_low, METRIC_high, rows.
+    """
     figure = go.Figure()
     symbols = {
         "Simulator": "diamond",
@@ -33,9 +41,25 @@ def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
             customdata=rows[[f"{metric}_low", f"{metric}_high"]],
             hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra></extra>",
         )
+    lines, height = list(frame["predictor"]), 34 * len(frame) + 110
+    if references is not None and len(references):
+        lines, height = [*lines, *references["predictor"]], height + 44 * len(references)
+        figure.add_scatter(
+            x=references[metric],
+            y=references["predictor"],
+            mode="markers",
+            name="Pinned run",
+            marker={"size": 14, "symbol": "star", "color": ACCENT},
+            error_x=error_bars(references, metric, f"{metric}_low", f"{metric}_high", thickness=1.5, width=5),
+            customdata=references[["title", f"{metric}_low", f"{metric}_high", "rows"]],
+            hovertemplate="%{customdata[0]}: %{x:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f}), "
+            "%{customdata[3]:,} ratings<extra></extra>",
+        )
+        for value in references[metric]:
+            figure.add_vline(x=value, line={"color": ACCENT, "width": 1, "dash": "dot"}, layer="below")
     figure.update_xaxes(title=title)
-    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=list(frame["predictor"]))
-    return with_layout(figure, 34 * len(frame) + 110)
+    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=lines)
+    return with_layout(figure, height)
 
 
 def differences(frame: pd.DataFrame, references: Mapping[str, str]) -> go.Figure:
@@ -86,41 +110,56 @@ def error_distribution(errors: Mapping[str, ArrayLike], step: float = 0.5) -> go
     return with_layout(figure, 340)
 
 
-def predicted_by_true(frame: pd.DataFrame) -> go.Figure:
-    """Boxes of predictions for each actual rating. Columns: true, predicted."""
+def predicted_by_true(cells: pd.DataFrame, values: Sequence[float], chosen: int | None = None) -> go.Figure:
+    """How often each actual rating was predicted as which, a square a cell.
+
+    Args:
+        cells: columns true, predicted (both on the scale), rows, share (of the ratings with this actual rating).
+        values: the values of the scale.
+        chosen: position of the cell that is open.
+    """
     figure = go.Figure()
-    levels = sorted(frame["true"].unique())
-    for level in levels:
-        rows = frame.loc[frame["true"] == level, "predicted"]
-        figure.add_box(
-            y=rows,
-            name=f"{level:g}",
-            marker={"color": ABOVE},
-            boxpoints=False,
-            showlegend=False,
-        )
-    figure.add_scatter(
-        x=[f"{v:g}" for v in levels],
-        y=levels,
-        mode="markers",
-        name="Perfect",
-        marker={"symbol": "line-ew-open", "size": 34, "color": BELOW, "line": {"width": 3}},
+    names = [f"{v:g}" for v in values]
+    low, high = -0.5, len(values) - 0.5
+    figure.add_shape(
+        type="line", x0=low, y0=low, x1=high, y1=high, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, layer="below"
     )
-    figure.update_xaxes(title="Actual rating", type="category")
-    figure.update_yaxes(title="Predicted")
-    return with_layout(figure, 340)
-
-
-def breakdown(frame: pd.DataFrame, title: str) -> go.Figure:
-    """RMSE by group, a line a predictor. Columns: group, order, predictor, rmse, rows."""
-    figure = go.Figure()
-    groups = list(dict.fromkeys(frame.sort_values("order")["group"]))
-    for index, (name, rows) in enumerate(frame.groupby("predictor", sort=False)):
-        hover = "%{x}: RMSE %{y:.3f} (%{customdata:,} ratings)"
-        add_line(figure, index, str(name), rows["group"], rows["rmse"], hover, customdata=rows["rows"])
-    figure.update_xaxes(title=title, type="category", categoryorder="array", categoryarray=groups)
-    figure.update_yaxes(title="RMSE")
-    return with_layout(figure, 360)
+    side = 300 / max(len(values), 5)
+    x, y = cells["true"].map("{:g}".format), cells["predicted"].map("{:g}".format)
+    rings = np.zeros(len(cells))
+    if chosen is not None:
+        rings[chosen] = 3
+    look = {"marker": {"opacity": 1}}
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="markers+text",
+        marker={
+            "symbol": "square",
+            "size": 8 + (side - 8) * np.sqrt(cells["share"]),
+            "color": np.where(cells["true"] == cells["predicted"], ABOVE, BELOW),
+            "opacity": 1,
+            "line": {"width": rings, "color": ACCENT},
+        },
+        text=np.where(cells["share"] >= 0.12, cells["rows"].map("{:,}".format), ""),
+        textfont={"color": "white"},
+        selected=look,
+        unselected=look,
+        customdata=np.arange(len(cells))[:, None].tolist(),
+        hovertext=[
+            f"actual {t}, predicted {p}: {n:,} ratings, {s:.0%} of those with this actual rating"
+            for t, p, n, s in zip(x, y, cells["rows"], cells["share"], strict=True)
+        ],
+        hovertemplate="%{hovertext}<extra></extra>",
+        showlegend=False,
+    )
+    figure.update_xaxes(title="Actual rating", type="category", categoryorder="array", categoryarray=names)
+    figure.update_yaxes(
+        title="Predicted, rounded to the scale", type="category", categoryorder="array", categoryarray=names
+    )
+    for axis in (figure.update_xaxes, figure.update_yaxes):
+        axis(range=[low, high], showgrid=False, zeroline=False)
+    return with_layout(figure, 380, clickmode="event+select", dragmode=False)
 
 
 def reliability(curves: Mapping[str, pd.DataFrame], event: str) -> go.Figure:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,39 +13,22 @@ import streamlit as st
 
 from lusifer.charts import accuracy_charts
 from lusifer.evaluation import rmse_difference
-from lusifer.evaluation.comparison_metrics import GROUPINGS
+from lusifer.evaluation.error_slices import count_cells, round_predictions
 from lusifer.store import Store
-from lusifer.ui import page_registry
+from lusifer.ui import page_registry, page_state
 from lusifer.ui.components import predictor_titles
-from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.pages.accuracy import accuracy_figures
+from lusifer.ui.pages.accuracy import accuracy_figures, rating_rows
 from lusifer.ui.pages.experiments import experiment_view
 from lusifer.ui.state import PageContext
-
-MAX_LARGEST_ERRORS = 15
-
-
-def _pick_shown(names: Sequence[str], count: int, key: str) -> Sequence[str]:
-    """Which predictors a chart shows: the first ones unless a person says otherwise."""
-    selected = st.pills(
-        "Shown",
-        names,
-        default=names[:count],
-        wrap=True,
-        selection_mode="multi",
-        key=key,
-        format_func=predictor_titles.title,
-    )
-    return selected or list(names[:1])
 
 
 def _pick_predictor(label: str, names: Sequence[str], key: str, index: int = 0) -> str:
     return st.selectbox(label, names, index=index, key=key, format_func=predictor_titles.title)
 
 
-def show_distribution(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
-    """How far off, how often; predicted against true; how the predictions are spread."""
-    selected = _pick_shown(names, 3, "lines")
+def show_distribution(ctx: PageContext, run: Mapping[str, Any], rows: pd.DataFrame, names: Sequence[str]) -> None:
+    """How far off, how often; predicted against true with the ratings behind; how the predictions are spread."""
+    selected = accuracy_figures.pick_shown(names, 3, "lines")
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
             st.subheader("Error distribution", icon=":material/ssid_chart:")
@@ -51,12 +36,10 @@ def show_distribution(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]
                 accuracy_figures.draw_errors(rows, selected), alt="Distribution of the errors of each predictor"
             )
         with st.container():
-            st.subheader("Predicted vs. actual", icon=":material/candlestick_chart:")
-            which = _pick_predictor("Predictor", names, "box_for")
-            st.plotly_chart(
-                accuracy_charts.predicted_by_true(rows.rename(columns={"rating": "true", which: "predicted"})),
-                alt=f"Predictions of {predictor_titles.title(which)} for each actual rating",
-            )
+            st.subheader("Predicted vs. actual", icon=":material/grid_on:")
+            which, behind = _show_cells(ctx, rows, names)
+    if behind is not None:
+        rating_rows.show_ratings(ctx, run, behind, which, key=f"cells-{which}-{page_state.current().slice}")
     st.subheader("Rating distribution", icon=":material/bar_chart:")
     st.plotly_chart(
         accuracy_figures.draw_ratings(rows, selected, ctx.dataset.scale),
@@ -64,17 +47,38 @@ def show_distribution(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]
     )
 
 
-def show_groups(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
-    """RMSE by activity, popularity, genre, age, position, true rating."""
-    grouping = st.selectbox(
-        "By", list(GROUPINGS), format_func=accuracy_figures.grouping_title, key="group-by", width=320
-    )
-    figure = accuracy_figures.draw_groups(rows, _pick_shown(names, 4, "group-lines"), grouping, ctx.dataset)
-    if figure is None:
-        st.caption("Every group has fewer than 20 ratings; use a larger sample.")
-        return
-    st.plotly_chart(figure, alt=f"RMSE by {accuracy_figures.grouping_title(grouping)}")
-    st.caption(with_item_noun("Groups with fewer than 20 ratings are omitted. A movie counts in each of its genres."))
+def _show_cells(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> tuple[str, pd.DataFrame | None]:
+    """Predicted against actual ratings by cell; the predictor, and the ratings of the cell that is open."""
+    scale = ctx.dataset.scale
+    place, fields = st.container(), st.container(horizontal=True, vertical_alignment="bottom")
+    with fields:
+        which = rating_rows.pick_predictor(names)
+        cells = count_cells(rows, which, scale)
+        keys = [f"cell:{t:g}:{p:g}" for t, p in zip(cells["true"], cells["predicted"], strict=True)]
+        options = {
+            key: f"actual {t:g}, predicted {p:g} ({n:,} ratings)"
+            for key, t, p, n in zip(keys, cells["true"], cells["predicted"], cells["rows"], strict=True)
+        }
+        chosen = rating_rows.pick_slice(options, "Ratings with")
+    at = keys.index(chosen) if chosen else None
+    with place:
+        st.plotly_chart(
+            accuracy_charts.predicted_by_true(cells, scale.values.tolist(), at),
+            key="true-cells",
+            on_select=partial(rating_rows.take_point, "true-cells", [{"slice": key} for key in keys]),
+            selection_mode="points",
+            config={"displayModeBar": False},
+            alt=f"How often {predictor_titles.title(which)} predicts which rating for each actual one; the list below "
+            "holds the same cells",
+        )
+        st.caption(
+            "The larger a square, the more of the ratings with this actual rating; on the line, the prediction rounds "
+            "to the actual rating. Click one for the ratings behind it."
+        )
+    if at is None:
+        return which, None
+    inside = (rows["rating"] == cells["true"][at]) & (round_predictions(rows[which], scale) == cells["predicted"][at])
+    return which, rows[inside]
 
 
 def show_calibration(ctx: PageContext, rows: pd.DataFrame) -> None:
@@ -89,24 +93,10 @@ def show_calibration(ctx: PageContext, rows: pd.DataFrame) -> None:
     st.caption(f"Calibration error (mean distance from the diagonal, weighted): {listed}.")
 
 
-def show_largest_errors(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
-    """The largest errors with their reasons, each opening the user's evolution."""
-    which = _pick_predictor("Predictor", names, "misses_for")
-    errors = rows.assign(off=rows[which] - rows["rating"])
-    worst = errors.sort_values("off", key=np.abs, ascending=False, kind="stable")
-    for row in worst.head(MAX_LARGEST_ERRORS).to_dict("records"):
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            title = escape_markdown(ctx.dataset.item(int(row["item_id"])).title)
-            reason = escape_markdown(str(row["reason"])) if which in predictor_titles.SIMULATORS else ""
-            st.markdown(
-                f"**{title}**: predicted {row[which]:.2f}, rated **{row['rating']:g}** ({row['off']:+.2f})  \n"
-                f":small[{reason}]"
-            )
-            page_registry.show_page_link(
-                "evolution",
-                f"User {int(row['user_id'])}",
-                user=ctx.dataset.user_label(int(row["user_id"])),
-            )
+def show_largest_errors(ctx: PageContext, run: Mapping[str, Any], rows: pd.DataFrame, names: Sequence[str]) -> None:
+    """The largest errors of a predictor with their reasons, each with the way to the person and the movie."""
+    which = rating_rows.pick_predictor(names)
+    rating_rows.show_ratings(ctx, run, rows, which, key=f"misses-{which}")
 
 
 def show_pair(rows: pd.DataFrame, names: Sequence[str], seed: int) -> None:
