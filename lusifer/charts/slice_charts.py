@@ -8,9 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lusifer.charts.figures import error_bars
-from lusifer.charts.style import MARKERS, NEUTRAL, PALETTE, with_layout
+from lusifer.charts.style import MARGIN, MARKERS, NEUTRAL, PALETTE, with_layout
 
-ROW, ROW_PER_SERIES, FRAME = 14, 11, 46
+ROW, ROW_PER_SERIES, FRAME = 12, 9, 50
 """Pixels of a slice, of each predictor in it, and of the axis below."""
 
 
@@ -78,16 +78,12 @@ def facet(
             showlegend=legend,
         )
     series = 1 if by_predictor else max(len(names), 1)
-    figure.update_xaxes(range=list(span), title="RMSE", nticks=6)
+    figure.update_xaxes(range=list(span), title="RMSE", nticks=6, showgrid=True)
     figure.update_yaxes(
         type="category", categoryorder="array", categoryarray=lines, range=[len(lines) - 0.5, -0.5], showgrid=False
     )
     height = len(lines) * (ROW + ROW_PER_SERIES * series) + FRAME
-    return with_layout(
-        figure,
-        height,
-        scattermode="overlay" if by_predictor else "group",
-        clickmode="event+select",
-        dragmode=False,
-        scattergap=0.25,
-    )
+    with_layout(figure, height, scattermode="overlay" if by_predictor else "group", scattergap=0.25)
+    if not legend:
+        figure.update_layout(margin={**MARGIN, "t": 0})
+    return figure.update_layout(clickmode="event+select", dragmode=False)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from lusifer.datasets import Dataset, RatingScale
 from lusifer.evaluation.bootstrap import Bootstrap
-from lusifer.evaluation.metrics import MIN_USERS
 
 MIN_RATINGS = 20
 """Ratings from which a slice's error is told."""
@@ -116,9 +115,9 @@ def measure_slices(
     Returns:
         Columns slicing, slice, rows (ratings), users, predictor, rmse, low, high: slices in their order, `ALL` first, a
         line a predictor. rmse, low and high are NaN where a slice has fewer than `MIN_RATINGS` ratings, low and high
-        where it has those of one user.
+        where it has those of fewer than `lusifer.evaluation.bootstrap.MIN_USERS` users.
     """
-    boot = Bootstrap(frame["user_id"], seed, draws, MIN_USERS)
+    boot = Bootstrap(frame["user_id"], seed, draws)
     users = frame["user_id"].to_numpy()
     errors = {name: (frame[name] - frame["rating"]).to_numpy(float) for name in names}
     lines = []

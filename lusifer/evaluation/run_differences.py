@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from lusifer.datasets import RatingScale
+from lusifer.evaluation.bootstrap import MIN_USERS
 from lusifer.evaluation.metrics import METRICS, intervals
 
 OTHER = ":other"
@@ -44,19 +47,22 @@ def measure_differences(
 
     Returns:
         A row a predictor (column name); for each measure M of `lusifer.evaluation.metrics.METRICS` the columns M,
-        M:other, M_difference, M_difference_low and M_difference_high. No rows where nothing is shared.
+        M:other, M_difference, M_difference_low and M_difference_high (both NaN where fewer than `MIN_USERS` users are
+        shared), and same: whether both runs predict the same. No rows where nothing is shared.
     """
     users, true = shared["user_id"].to_numpy(), shared["rating"].to_numpy(float)
+    enough = shared["user_id"].nunique() >= MIN_USERS
     lines = []
     for name in names if len(shared) else ():
         here, there = (
             intervals(users, shared[column].to_numpy(float), true, scale, seed=seed) for column in (name, name + OTHER)
         )
-        line: dict[str, object] = {"name": name}
+        line: dict[str, object] = {"name": name, "same": np.allclose(shared[name], shared[name + OTHER], atol=1e-9)}
         for metric in METRICS:
             difference = here[metric] - there[metric]
+            low, high = difference.bounds if enough else (math.nan, math.nan)
             line |= {metric: here[metric].value, metric + OTHER: there[metric].value}
             line |= {metric + DIFFERENCE: difference.value}
-            line |= {f"{metric}{DIFFERENCE}_low": difference.low, f"{metric}{DIFFERENCE}_high": difference.high}
+            line |= {f"{metric}{DIFFERENCE}_low": low, f"{metric}{DIFFERENCE}_high": high}
         lines.append(line)
     return pd.DataFrame(lines)

@@ -93,12 +93,16 @@ if {"fm-time", COMBINED} & set(names):
         "its value. On a random split every method sees the user's later ratings."
     )
 leaderboard.show_contributions(run_shown)
+first = accuracy_tables.telling_predictors(names, collaborative)
 
 VIEWS = {
-    "distribution": ("Errors and predictions", lambda: error_views.show_distribution(ctx, run_shown, passing, names)),
+    "distribution": (
+        "Errors and predictions",
+        lambda: error_views.show_distribution(ctx, run_shown, passing, names, first),
+    ),
     "groups": (
         "Errors by slice",
-        lambda: slice_view.show_slices(ctx, run_shown, passing, names, chosen_filter),
+        lambda: slice_view.show_slices(ctx, run_shown, passing, names, first, chosen_filter),
     ),
     "calibration": ("Calibration", lambda: error_views.show_calibration(ctx, passing)),
     "audit": ("Audit", lambda: audit_view.show_audit(ctx, run_shown, passing, store)),

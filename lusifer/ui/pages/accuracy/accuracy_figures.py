@@ -17,18 +17,18 @@ from lusifer.ui.components.predictor_titles import short_title, title
 from lusifer.ui.formatting import with_item_noun
 
 
-def pick_shown(names: Sequence[str], count: int, key: str) -> Sequence[str]:
-    """Which predictors a chart shows: the first ones unless a person says otherwise."""
+def pick_shown(names: Sequence[str], default: Sequence[str], key: str) -> Sequence[str]:
+    """Which predictors a chart shows: some unless a person says otherwise, and never none."""
     selected = st.pills(
         "Shown",
         names,
-        default=names[:count],
+        default=default,
         wrap=True,
         selection_mode="multi",
         key=key,
         format_func=title,
     )
-    return selected or list(names[:1])
+    return selected or list(default[:1])
 
 
 def draw_errors(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:

@@ -74,6 +74,13 @@ def best_collaborative(values: Mapping[str, Mapping[Any, Any]]) -> str:
     return min(names, key=lambda n: values[n]["rmse"], default="")
 
 
+def telling_predictors(names: Sequence[str], collaborative: str) -> list[str]:
+    """Those that charts show first: the best-informed simulator, the model alone, the best collaborative filtering."""
+    wanted = [*[n for n in BEST_INFORMED if n in names][:1], SIMULATOR, collaborative, "bias"]
+    found = [n for n in dict.fromkeys(wanted) if n in names][:3]
+    return found or list(names[:3])
+
+
 @st.cache_data(max_entries=30, show_spinner=False)
 def compute_differences(
     _rows: pd.DataFrame, run: str, key: str, names: Sequence[str], collaborative: str, seed: int

@@ -26,9 +26,11 @@ def _pick_predictor(label: str, names: Sequence[str], key: str, index: int = 0) 
     return st.selectbox(label, names, index=index, key=key, format_func=predictor_titles.title)
 
 
-def show_distribution(ctx: PageContext, run: Mapping[str, Any], rows: pd.DataFrame, names: Sequence[str]) -> None:
+def show_distribution(
+    ctx: PageContext, run: Mapping[str, Any], rows: pd.DataFrame, names: Sequence[str], first: Sequence[str]
+) -> None:
     """How far off, how often; predicted against true with the ratings behind; how the predictions are spread."""
-    selected = accuracy_figures.pick_shown(names, 3, "lines")
+    selected = accuracy_figures.pick_shown(names, first, "lines")
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
             st.subheader("Error distribution", icon=":material/ssid_chart:")

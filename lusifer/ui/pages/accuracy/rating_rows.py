@@ -86,17 +86,12 @@ def show_ratings(
     size = (errors if by is None else by.loc[rows.index]).rename("Error" if by is None else by.name)
     order = (-size.abs()).argsort(kind="stable").to_numpy()[:MAX_LISTED]
     listed, size = (part.iloc[order].reset_index(drop=True) for part in (rows, size))
-    what = (
-        f"the largest errors of {predictor_titles.within_sentence(named[predictor])}"
-        if by is None
-        else ("the largest changes")
-    )
+    what = f"largest errors ({named[predictor]})" if by is None else "largest changes"
     users = rows["user_id"].nunique()
     first = f" The first {MAX_LISTED} are listed." if len(rows) > MAX_LISTED else ""
     st.caption(
-        f"{len(rows):,} rating{'s' * (len(rows) != 1)} of {users:,} user{'s' * (users != 1)}, "
-        f"{escape_markdown(what)} first.{first} Click a row for the "
-        "person and the way there."
+        f"{len(rows):,} rating{'s' * (len(rows) != 1)} of {users:,} user{'s' * (users != 1)}, the "
+        f"{escape_markdown(what)} first.{first} Click a row for the person and the way there."
     )
     people = [f"{ctx.dataset.user_label(int(u))}" for u in listed["user_id"]]
     movies = [item_picker.item_label(ctx, int(i)) for i in listed["item_id"]]
@@ -112,14 +107,14 @@ def show_ratings(
         key=f"ratings-{key}",
         chosen=row,
         on_pick=opened.set,
-        alt=f"Ratings, {what} first",
+        alt=f"Ratings, the {what} first",
         height=min(36 * (len(table) + 1) + 4, 330),
         column_config={
             "User": st.column_config.TextColumn(width=64, pinned=True),
             noun: st.column_config.TextColumn(width=230),
             "Actual": number(format="%g", width=64),
             str(size.name): number(format="%+.2f", width=70, help="Predicted minus actual." if by is None else None),
-            **{title: number(format="%.2f") for title in shown},
+            **{title: number(format="%.2f", width=120) for title in shown},
         },
     )
     field = f"rating-field-{key}"

@@ -11,6 +11,7 @@ import streamlit as st
 
 from lusifer.charts import accuracy_charts
 from lusifer.datasets import Dataset
+from lusifer.evaluation.bootstrap import MIN_USERS
 from lusifer.evaluation.run_differences import DIFFERENCE, OTHER, join_runs, measure_differences
 from lusifer.simulator import label
 from lusifer.ui import page_state
@@ -28,7 +29,6 @@ SETTINGS = {
     "users": "Users",
     "among": "Drawn from",
     "evidence": "Told what others gave",
-    "predictors": "Predictors",
     "imported": "Imported predictions",
     "dataset_hash": "Data",
 }
@@ -40,8 +40,6 @@ def _setting(run: Mapping[str, Any], name: str) -> str:
     value = run.get(name, run["params"].get(name))
     if name == "model":
         return label(str(value))
-    if name == "predictors":
-        return ", ".join(predictor_titles.title(n) for n in predictor_titles.in_order(value or ()))
     if name == "imported":
         return ", ".join(value or ()) or "none"
     if isinstance(value, bool) or value is None:
@@ -137,23 +135,29 @@ def _describe(found: pd.DataFrame, ratings: int, users: int) -> str:
     by_name = found.set_index("name")
     name = pins.headline({"summary": {"predictors": by_name.to_dict("index")}})
     title = predictor_titles.within_sentence(predictor_titles.title(name))
+    title += "," * ("," in title)
     value, low, high = (float(by_name.loc[name, f"{RMSE_DIFFERENCE}{part}"]) for part in ("", "_low", "_high"))
     where = f"On the {ratings:,} ratings of {users:,} user{'s' * (users != 1)} that both runs have"
     if round(value, 3) == 0 and not (low > 0 or high < 0):
         return f"{where}, the {title} is as good in this run as in the other."
     verdict = f"{where}, the RMSE of the {title} is {abs(value):.3f} {'lower' if value < 0 else 'higher'} in this run"
     if not math.isfinite(low):
-        return f"{verdict}; one user gives no confidence interval."
+        return f"{verdict}; fewer than {MIN_USERS} users give no confidence interval."
     significant = "" if low > 0 or high < 0 else "; no significant difference"
     return f"{verdict} (95 %: {low:+.3f} to {high:+.3f}{significant})."
 
 
 def _show_settings(run: Mapping[str, Any], other: Mapping[str, Any]) -> None:
     """The settings in which two runs differ, and what they cost."""
-    pairs = {title: (_setting(run, name), _setting(other, name)) for name, title in SETTINGS.items()}
+    pairs = {title: [_setting(run, name), _setting(other, name)] for name, title in SETTINGS.items()}
+    here, there = (set(r["summary"]["predictors"]) for r in (run, other))
+    pairs["Predictors of it alone"] = [
+        ", ".join(map(predictor_titles.short_title, predictor_titles.in_order(only))) or "none"
+        for only in (here - there, there - here)
+    ]
     costs = [r["summary"].get("usage") or {} for r in (run, other)]
     if any(cost.get("made") or cost.get("cached") for cost in costs):
-        pairs["Price"] = tuple(format_spent(cost) if cost else data_tables.MISSING for cost in costs)  # type: ignore[assignment]
+        pairs["Price"] = [format_spent(cost) if cost else data_tables.MISSING for cost in costs]
     changed = {title: pair for title, pair in pairs.items() if pair[0] != pair[1]}
     if not changed:
         st.caption("Both runs have the same settings.")
@@ -167,7 +171,10 @@ def _show_settings(run: Mapping[str, Any], other: Mapping[str, Any]) -> None:
 
 def _show_differences(found: pd.DataFrame) -> None:
     """Each predictor in both runs: a chart of the differences in RMSE, and the table."""
-    drawn = found.assign(predictor=found["name"].map(predictor_titles.short_title))
+    drawn = found.assign(predictor=found["name"].map(predictor_titles.short_title))[~found["same"]]
+    if drawn.empty:
+        st.caption("Every predictor predicts the same in both runs.")
+        return
     st.plotly_chart(
         accuracy_charts.differences(drawn, {RMSE_DIFFERENCE: "the other run"}),
         key="chart-runs",
@@ -183,7 +190,9 @@ def _show_differences(found: pd.DataFrame) -> None:
     for metric, title in (("rmse", "Difference"), ("mae", "in MAE"), ("pearson", "in Pearson")):
         column = metric + DIFFERENCE
         table[title] = found[column].mask(found[column].abs() < 5e-4, 0.0)  # never a minus before nothing
-        table[f"{title}, 95 %"] = [accuracy_tables.format_interval(row, column, "+") for _, row in found.iterrows()]
+        table[f"{title}, 95 %"] = [
+            "same" if row["same"] else accuracy_tables.format_interval(row, column, "+") for _, row in found.iterrows()
+        ]
     number = st.column_config.NumberColumn
     data_tables.show_table(
         table,

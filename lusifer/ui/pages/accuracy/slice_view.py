@@ -20,8 +20,8 @@ from lusifer.ui.state import PageContext
 
 MAX_SHOWN = 4
 """Predictors that a facet has room for."""
-COLUMNS = (("popularity", "activity", "rating"), ("genre",), ("decade", "age", "position"))
-"""The facets as they stand beside and below each other: about as many slices in each column."""
+BESIDE_EACH_OTHER = ("popularity", "activity", "rating", "age", "decade", "position")
+"""Facets with about as many slices each; genres, of which there are many, have the whole width."""
 MAX_NAMED = 8
 
 
@@ -33,7 +33,9 @@ def compute_slices(
     return measure_slices(_rows, names, dataset, seed=seed)
 
 
-def show_slices(ctx: PageContext, run: Mapping[str, Any], rows: pd.DataFrame, names: Sequence[str], key: str) -> None:
+def show_slices(
+    ctx: PageContext, run: Mapping[str, Any], rows: pd.DataFrame, names: Sequence[str], first: Sequence[str], key: str
+) -> None:
     """Facets of RMSE, a point a predictor on a slice; below them the ratings behind the point that was chosen.
 
     Args:
@@ -41,9 +43,10 @@ def show_slices(ctx: PageContext, run: Mapping[str, Any], rows: pd.DataFrame, na
         run: the comparison.
         rows: its rows that passed the filter.
         names: its predictors.
+        first: those that are shown unless a person says otherwise.
         key: names the filter.
     """
-    selected = accuracy_figures.pick_shown(names, 3, "slice-lines")
+    selected = accuracy_figures.pick_shown(names, first, "slice-lines")
     if len(selected) > MAX_SHOWN:
         st.caption(f"The first {MAX_SHOWN} of them are shown: a facet has no room for more.")
         selected = selected[:MAX_SHOWN]
@@ -80,13 +83,12 @@ def _show_facets(told: pd.DataFrame, selected: Sequence[str]) -> None:
     ]
     everything = told[told["slicing"] == ALL]
     _show_facet(everything.assign(label=everything["predictor"]), selected, span, ALL, points)
-    with st.grid(3, min_column_width=330, gap="medium"):
-        for column in COLUMNS:
-            with st.container():
-                for slicing in column:
-                    part = told[told["slicing"] == slicing]
-                    if not part.empty:
-                        _show_facet(part, selected, span, slicing, points)
+    facets = {slicing: told[told["slicing"] == slicing] for slicing in (*BESIDE_EACH_OTHER, "genre")}
+    grid = st.grid(3, min_column_width=290, gap="medium")
+    for slicing, part in facets.items():
+        if not part.empty:
+            with grid.container() if slicing in BESIDE_EACH_OTHER else st.container():
+                _show_facet(part, selected, span, slicing, points)
     st.caption(
         with_item_noun(
             "RMSE with 95 % intervals from one bootstrap over users, on the same scale everywhere; in brackets: "
