@@ -43,7 +43,7 @@ def leaderboard(frame: pd.DataFrame, metric: str, title: str, references: pd.Dat
         )
     lines, height = list(frame["predictor"]), 34 * len(frame) + 110
     if references is not None and len(references):
-        lines, height = [*lines, *references["predictor"]], height + 44 * len(references)
+        lines, height = [*lines, *references["predictor"]], height + 34 * len(references)
         figure.add_scatter(
             x=references[metric],
             y=references["predictor"],

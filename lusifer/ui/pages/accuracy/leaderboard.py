@@ -161,7 +161,7 @@ def show_error_charts(frame: pd.DataFrame, collaborative: str, pinned: pd.DataFr
     with st.grid(2 if shown else 1, min_column_width=340, gap="medium"):
         with st.container():
             st.plotly_chart(
-                accuracy_charts.leaderboard(small, "rmse", "RMSE in stars (lower is better), 95 % interval", pinned),
+                accuracy_charts.leaderboard(small, "rmse", "RMSE in stars (lower is better)", pinned),
                 key="chart-rmse",
                 alt="RMSE of all predictors with 95 percent intervals, the lowest first"
                 + (", then pinned runs" if len(pinned) else ""),
@@ -194,7 +194,7 @@ def show_partial(parts: Mapping[str, Mapping[str, float]]) -> None:
     ]
     frame = pd.DataFrame(rows).sort_values("rmse", kind="stable")
     st.plotly_chart(
-        accuracy_charts.leaderboard(frame, "rmse", "RMSE in stars (lower is better), 95 % interval"),
+        accuracy_charts.leaderboard(frame, "rmse", "RMSE in stars (lower is better)"),
         key="chart-partial",
         alt="RMSE of the predictors that are ready, the lowest first",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +25,8 @@ from lusifer.ui.state import PageContext
 MAX_REFERENCES = 4
 """Pinned runs that a chart shows."""
 MARK = "★"
+MAX_TITLE = 22
+"""Characters of a run's title that a chart has room for."""
 
 
 def pinned_ids(store: Store | None) -> list[str]:
@@ -96,12 +97,10 @@ def reference_rows(
         if passing.empty:
             continue
         value, low, high = _rmse(passing, run["id"], repr(row_filter), name, int(run["seed"]))
-        title, brief = (
-            html.escape(text, quote=False)
-            for text in (run["title"], textwrap.shorten(run["title"], 34, placeholder=" …"))
-        )
-        short = predictor_titles.within_sentence(predictor_titles.short_title(name))
-        lines.append((f"{MARK} {brief}<br>{short}, run …{run['id'][-4:]}", title, value, low, high, len(passing)))
+        title, brief = (html.escape(text, quote=False) for text in (run["title"], run["title"][:MAX_TITLE]))
+        label = f"{MARK} {brief}{'…' * (len(run['title']) > MAX_TITLE)} ({run['id'][-4:]})"
+        title += f", {predictor_titles.within_sentence(predictor_titles.short_title(name))}"
+        lines.append((label, title, value, low, high, len(passing)))
     return pd.DataFrame(lines, columns=["predictor", "title", "rmse", "rmse_low", "rmse_high", "rows"])
 
 
