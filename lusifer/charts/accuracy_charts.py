@@ -7,10 +7,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from lusifer.charts.figures import add_bars, add_line, error_bars, with_share_axes
-from lusifer.charts.style import ABOVE, ACCENT, BELOW, DASHES, MARKERS, NEUTRAL, PALETTE, PATTERNS, with_layout
+from lusifer.charts.style import (
+    ABOVE,
+    ACCENT,
+    BELOW,
+    DASHES,
+    MARKERS,
+    NEUTRAL,
+    PALETTE,
+    PATTERNS,
+    SAME_LOOK,
+    with_layout,
+)
 
 
 def leaderboard(frame: pd.DataFrame, metric: str, title: str, references: pd.DataFrame | None = None) -> go.Figure:
@@ -87,27 +98,44 @@ def differences(frame: pd.DataFrame, references: Mapping[str, str]) -> go.Figure
     return with_layout(figure, 34 * len(frame) + 110, scattermode="group")
 
 
-def error_distribution(errors: Mapping[str, ArrayLike], step: float = 0.5) -> go.Figure:
-    """Predicted minus true, as shares in bins, a line a predictor."""
+ERROR_STEP = 0.5
+"""Width of a bin of errors, in stars."""
+
+
+def error_bins(errors: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
+    """The edges of the bins that hold all of some errors; each bin holds its lower edge."""
+    edge = max((float(np.max(np.abs(np.asarray(e, dtype=float)))) for e in errors.values() if np.size(e)), default=1.0)
+    count = np.floor(edge / ERROR_STEP) + 1
+    return np.arange(-count, count + 1) * ERROR_STEP
+
+
+def error_distribution(errors: Mapping[str, ArrayLike]) -> go.Figure:
+    """Predicted minus true, as shares in `error_bins`, a line a predictor.
+
+    A click on a point gives back its number, line by line, bin by bin.
+    """
     figure = go.Figure()
     arrays = {name: np.asarray(e, dtype=float) for name, e in errors.items()}
-    edge = max((float(np.max(np.abs(e))) for e in arrays.values() if len(e)), default=1.0)
-    bins = np.arange(-np.ceil(edge / step), np.ceil(edge / step) + 1) * step
+    bins = error_bins(arrays)
     middles = (bins[:-1] + bins[1:]) / 2
     for index, (name, values) in enumerate(arrays.items()):
         counts, _ = np.histogram(values, bins)
         figure.add_scatter(
             x=middles,
             y=counts / max(len(values), 1),
-            mode="lines",
+            mode="lines+markers",
             name=name,
+            marker={"size": 6, "color": PALETTE[index % len(PALETTE)], "symbol": MARKERS[index % len(MARKERS)]},
+            selected=SAME_LOOK,
+            unselected=SAME_LOOK,
+            customdata=(index * len(middles) + np.arange(len(middles)))[:, None].tolist(),
             line={"shape": "linear", "dash": DASHES[index % len(DASHES)], "color": PALETTE[index % len(PALETTE)]},
             hovertemplate="%{y:.1%} of errors near %{x:+.2f}<extra>" + name + "</extra>",
         )
     figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_xaxes(title="Predicted minus actual (stars)")
     figure.update_yaxes(title="Share of ratings", tickformat=".0%")
-    return with_layout(figure, 340)
+    return with_layout(figure, 380, clickmode="event+select", dragmode=False)
 
 
 def predicted_by_true(cells: pd.DataFrame, values: Sequence[float], chosen: int | None = None) -> go.Figure:
@@ -129,7 +157,6 @@ def predicted_by_true(cells: pd.DataFrame, values: Sequence[float], chosen: int 
     rings = np.zeros(len(cells))
     if chosen is not None:
         rings[chosen] = 3
-    look = {"marker": {"opacity": 1}}
     figure.add_scatter(
         x=x,
         y=y,
@@ -143,8 +170,8 @@ def predicted_by_true(cells: pd.DataFrame, values: Sequence[float], chosen: int 
         },
         text=np.where(cells["share"] >= 0.12, cells["rows"].map("{:,}".format), ""),
         textfont={"color": "white"},
-        selected=look,
-        unselected=look,
+        selected=SAME_LOOK,
+        unselected=SAME_LOOK,
         customdata=np.arange(len(cells))[:, None].tolist(),
         hovertext=[
             f"actual {t}, predicted {p}: {n:,} ratings, {s:.0%} of those with this actual rating"
@@ -163,7 +190,10 @@ def predicted_by_true(cells: pd.DataFrame, values: Sequence[float], chosen: int 
 
 
 def reliability(curves: Mapping[str, pd.DataFrame], event: str) -> go.Figure:
-    """Said against true frequency of an event, a line a predictor. Columns: said, true, rows."""
+    """Said against true frequency of an event, a line a predictor. Columns: said, true, rows.
+
+    A click on a point gives back its number, line by line.
+    """
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1],
@@ -173,12 +203,16 @@ def reliability(curves: Mapping[str, pd.DataFrame], event: str) -> go.Figure:
         hoverinfo="skip",
         line={"color": NEUTRAL, "dash": "dot"},
     )
+    before = 0
     for index, (name, rows) in enumerate(curves.items()):
-        hover = "predicted %{x:.0%}, observed %{y:.0%} (%{customdata:,} ratings)"
-        add_line(figure, index, name, rows["said"], rows["true"], hover, customdata=rows["rows"])
+        hover = "predicted %{x:.0%}, observed %{y:.0%} (%{customdata[1]:,} ratings)"
+        numbered = [[before + at, count] for at, count in enumerate(rows["rows"].tolist())]
+        look = {"selected": SAME_LOOK, "unselected": SAME_LOOK}
+        add_line(figure, index, name, rows["said"], rows["true"], hover, customdata=numbered, **look)
+        before += len(rows)
     figure.update_xaxes(title=f"Predicted probability of {event}", tickformat=".0%", range=[0, 1])
     figure.update_yaxes(title="Observed frequency", tickformat=".0%", range=[0, 1])
-    return with_layout(figure, 360)
+    return with_layout(figure, 360, clickmode="event+select", dragmode=False)
 
 
 def histograms(columns: Mapping[str, ArrayLike], scale: Sequence[float]) -> go.Figure:

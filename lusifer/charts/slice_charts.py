@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lusifer.charts.figures import error_bars
-from lusifer.charts.style import MARGIN, MARKERS, NEUTRAL, PALETTE, with_layout
+from lusifer.charts.style import MARGIN, MARKERS, NEUTRAL, PALETTE, SAME_LOOK, with_layout
 
 ROW, ROW_PER_SERIES, FRAME = 12, 9, 50
 """Pixels of a slice, of each predictor in it, and of the axis below."""
@@ -46,7 +46,6 @@ def facet(
     if chosen is not None and chosen[0] in lines:
         at = lines.index(chosen[0])
         figure.add_hrect(y0=at - 0.5, y1=at + 0.5, fillcolor=NEUTRAL, opacity=0.18, line_width=0, layer="below")
-    same = {"marker": {"opacity": 1}}
     for index, name in enumerate(names):
         rows = frame[frame["name"] == name]
         if rows.empty:
@@ -65,8 +64,8 @@ def facet(
             },
             error_x=error_bars(rows, "rmse", "low", "high", thickness=1.2, width=0),
             offsetgroup=name,
-            selected=same,
-            unselected=same,
+            selected=SAME_LOOK,
+            unselected=SAME_LOOK,
             customdata=rows[["point"]].to_numpy().tolist(),
             hovertext=[
                 f"{p}, {g}: {v:.3f}" + (f" ({a:.3f} to {b:.3f})" if a == a else "") + f", {n:,} ratings"

@@ -232,19 +232,24 @@ def leaderboard(
     return result
 
 
+def chance_bins(chance: pd.Series, bins: int = 10) -> NDArray[np.int64]:
+    """Which of equal bins each probability is in, from 0."""
+    return np.minimum((chance.to_numpy(float) * bins).astype(np.int64), bins - 1)
+
+
 def reliability(chance: pd.Series, happened: pd.Series, bins: int = 10) -> pd.DataFrame:
     """Said against true frequency in equal bins.
 
-    Columns said, true, rows; and the calibration error, the mean of their distance weighted by rows, as
-    ``attrs["error"]`` (Guo et al. 2017, eq. 3).
+    Columns said, true, rows, bin (see `chance_bins`); and the calibration error, the mean of the distance of said and
+    true weighted by rows, as ``attrs["error"]`` (Guo et al. 2017, eq. 3).
     """
-    at = np.minimum((chance.to_numpy(float) * bins).astype(int), bins - 1)
+    at = chance_bins(chance, bins)
     rows = [
-        (float(chance[at == b].mean()), float(happened[at == b].mean()), int((at == b).sum()))
+        (float(chance[at == b].mean()), float(happened[at == b].mean()), int((at == b).sum()), b)
         for b in range(bins)
         if (at == b).any()
     ]
-    frame = pd.DataFrame(rows, columns=["said", "true", "rows"])
+    frame = pd.DataFrame(rows, columns=["said", "true", "rows", "bin"])
     frame.attrs["error"] = float(
         ((frame["said"] - frame["true"]).abs() * frame["rows"]).sum() / max(frame["rows"].sum(), 1)
     )

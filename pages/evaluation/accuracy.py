@@ -104,7 +104,7 @@ VIEWS = {
         "Errors by slice",
         lambda: slice_view.show_slices(ctx, run_shown, passing, names, first, chosen_filter),
     ),
-    "calibration": ("Calibration", lambda: error_views.show_calibration(ctx, passing)),
+    "calibration": ("Calibration", lambda: error_views.show_calibration(ctx, run_shown, passing)),
     "audit": ("Audit", lambda: audit_view.show_audit(ctx, run_shown, passing, store)),
     "misses": ("Largest errors", lambda: error_views.show_largest_errors(ctx, run_shown, passing, names)),
     "pairs": ("Pairwise comparison", lambda: error_views.show_pair(passing, names, int(run_shown["seed"]))),

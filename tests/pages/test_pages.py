@@ -431,6 +431,14 @@ def _look_behind_points(app: AppTest, store: storing.Store) -> None:
     listed = app.dataframe[1].value
     assert len(listed) == cell and (listed["Actual"] == 5).all() and listed["Bias"].between(3.5, 4.5).all()
 
+    app.selectbox(key="slice").set_value("error:-1").run(timeout=PATIENCE)
+    assert len(app.dataframe[1].value) == min((rows["bias"] - rows["rating"]).between(-1, -0.5, "left").sum(), 200)
+    app.button_group(key="view").set_value("calibration").run(timeout=PATIENCE)
+    app.selectbox(key="slice").set_value("chance:4").run(timeout=PATIENCE)
+    chances = rows[f"{app.selectbox(key='predictor').value}:high"]
+    listed = app.dataframe[1].value
+    assert not app.exception and len(listed) == min(chances.between(0.4, 0.5, "left").sum(), 200)
+
     second = listed.iloc[1]
     next(s for s in app.selectbox if s.label == "Rating").set_value(1).run(timeout=PATIENCE)
     links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}

@@ -68,8 +68,8 @@ def draw_slices(rows: pd.DataFrame, names: Sequence[str], dataset: Dataset, seed
     }
 
 
-def draw_calibration(rows: pd.DataFrame, scale: RatingScale) -> tuple[go.Figure, dict[str, float]] | None:
-    """Predicted probability of a high rating against its frequency, and the calibration error of each predictor.
+def draw_calibration(rows: pd.DataFrame, scale: RatingScale) -> tuple[go.Figure, dict[str, pd.DataFrame]] | None:
+    """Predicted probability of a high rating against its frequency, and `reliability` of each predictor.
 
     ``None`` where the rows hold no probabilities.
     """
@@ -78,6 +78,6 @@ def draw_calibration(rows: pd.DataFrame, scale: RatingScale) -> tuple[go.Figure,
         return None
     high = threshold(scale)
     is_high = (rows["rating"] >= high).astype(float)
-    curves = {title(n): reliability(rows[f"{n}:high"], is_high) for n in names}
-    figure = accuracy_charts.reliability(curves, f"a rating of {high:g} or more")
-    return figure, {name: curve.attrs["error"] for name, curve in curves.items()}
+    curves = {n: reliability(rows[f"{n}:high"], is_high) for n in names}
+    titled = {title(n): curve for n, curve in curves.items()}
+    return accuracy_charts.reliability(titled, f"a rating of {high:g} or more"), curves

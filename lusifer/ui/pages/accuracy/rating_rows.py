@@ -83,9 +83,9 @@ def show_ratings(
         return
     named = {name: predictor_titles.short_title(name) for name in (predictor, *others)} | dict(titles or {})
     errors = rows[predictor] - rows["rating"]
-    size = (errors if by is None else by.loc[rows.index]).rename("Error" if by is None else by.name)
+    size = errors.rename("Error") if by is None else by.loc[rows.index]
     order = (-size.abs()).argsort(kind="stable").to_numpy()[:MAX_LISTED]
-    listed, size = (part.iloc[order].reset_index(drop=True) for part in (rows, size))
+    listed, size = rows.iloc[order].reset_index(drop=True), size.iloc[order].reset_index(drop=True)
     what = f"largest errors ({named[predictor]})" if by is None else "largest changes"
     users = rows["user_id"].nunique()
     first = f" The first {MAX_LISTED} are listed." if len(rows) > MAX_LISTED else ""

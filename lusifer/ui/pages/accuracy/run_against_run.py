@@ -132,11 +132,11 @@ def _size(rows: pd.DataFrame) -> str:
 
 def _describe(found: pd.DataFrame, ratings: int, users: int) -> str:
     """The finding in one sentence: of the best-informed simulator that both runs have, else of their best predictor."""
-    by_name = found.set_index("name")
-    name = pins.headline({"summary": {"predictors": by_name.to_dict("index")}})
+    by_name: dict[Any, dict[Any, Any]] = found.set_index("name").to_dict("index")
+    name = pins.headline({"summary": {"predictors": by_name}})
     title = predictor_titles.within_sentence(predictor_titles.title(name))
     title += "," * ("," in title)
-    value, low, high = (float(by_name.loc[name, f"{RMSE_DIFFERENCE}{part}"]) for part in ("", "_low", "_high"))
+    value, low, high = (float(by_name[name][f"{RMSE_DIFFERENCE}{part}"]) for part in ("", "_low", "_high"))
     where = f"On the {ratings:,} ratings of {users:,} user{'s' * (users != 1)} that both runs have"
     if round(value, 3) == 0 and not (low > 0 or high < 0):
         return f"{where}, the {title} is as good in this run as in the other."
