@@ -210,8 +210,8 @@ def reliability(curves: Mapping[str, pd.DataFrame], event: str) -> go.Figure:
         look = {"selected": SAME_LOOK, "unselected": SAME_LOOK}
         add_line(figure, index, name, rows["said"], rows["true"], hover, customdata=numbered, **look)
         before += len(rows)
-    figure.update_xaxes(title=f"Predicted probability of {event}", tickformat=".0%", range=[0, 1])
-    figure.update_yaxes(title="Observed frequency", tickformat=".0%", range=[0, 1])
+    figure.update_xaxes(title=f"Predicted probability of {event}", tickformat=".0%", range=[-0.02, 1.02])
+    figure.update_yaxes(title="Observed frequency", tickformat=".0%", range=[-0.02, 1.02])
     return with_layout(figure, 360, clickmode="event+select", dragmode=False)
 
 

@@ -34,7 +34,7 @@ def show_distribution(
 ) -> None:
     """How far off, how often; predicted against true; the ratings behind a point of them; how predictions spread."""
     selected = accuracy_figures.pick_shown(names, first, "lines")
-    charts = st.grid(2, min_column_width=420, gap="medium")
+    charts, note = st.grid(2, min_column_width=420, gap="medium"), st.container()  # filled when the choice is known
     with st.container(horizontal=True, vertical_alignment="bottom"):
         which = rating_rows.pick_predictor(names)
         cells, bins = _slice_by_cell(ctx, rows, which), _slice_by_error(rows, which)
@@ -67,8 +67,8 @@ def show_distribution(
             alt=f"How often {predictor_titles.title(which)} predicts which rating for each actual one; the list below "
             "holds the same cells",
         )
-    st.caption(
-        f"Squares, of {escape_markdown(predictor_titles.title(which))}: the larger, the more of the ratings with this "
+    note.caption(
+        f"Squares ({escape_markdown(predictor_titles.title(which))}): the larger, the more of the ratings with this "
         "actual rating; on the line, the prediction rounds to it. Click a point or a square for the ratings behind it."
     )
     if chosen:
