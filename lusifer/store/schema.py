@@ -348,3 +348,9 @@ def m008_trace_index(db: sqlite_utils.Database) -> None:
         "create index calls_trace on calls (run_id, user_id, status, input_tokens, output_tokens, price, latency_ms)"
         " where run_id is not null"
     )
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m009_run_pins(db: sqlite_utils.Database) -> None:
+    """Runs that a person pinned on this machine: a table of its own, so that no exported run carries a pin along."""
+    db["run_pins"].create({"run_id": str, "pinned_at": str}, pk="run_id")
