@@ -8,16 +8,18 @@ with another batch of every user; from that batch on the user's ratings are left
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lusifer import baselines
+from lusifer import baselines, subprocess_runner
 from lusifer.datasets import RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.evaluation import prediction_cache
+from lusifer.progress import Progress
 from lusifer.simulator.calibration import LEVEL_DAMPING
 from lusifer.simulator.community import pair_keys
 from lusifer.simulator.run_context import RunContext
@@ -82,17 +84,13 @@ def estimate(ctx: RunContext, name: str, *, history: int, batch_size: int) -> Es
     turn = assign_turns(ctx.split, history=history, batch_size=batch_size, seed=ctx.seed)
     splits = [s for s in (turn_split(ctx.split, turn, t) for t in range(TURNS)) if len(s.test)]
 
-    def predict(number: int, split: Split) -> Floats:
-        def report(done: int, total: int, message: str = "") -> None:
-            ctx.on_progress(round(100 * (number + done / max(total, 1))), 100 * (len(splits) + 1), message)
-
-        ctx.raise_if_cancelled()
-        report(0, 1)
-        values, _ = prediction_cache.cached_predictions(replace(ctx, split=split, on_progress=report), name)
+    def predict(split: Split, on_progress: Progress, cancelled: Callable[[], bool]) -> Floats:
+        alone = replace(ctx, split=split, on_progress=on_progress, cancelled=cancelled)
+        values, _ = prediction_cache.cached_predictions(alone, name)
         return scale.clip(values)
 
-    test = predict(0, ctx.split)
-    ahead = [predict(number, split) for number, split in enumerate(splits, 1)]
+    jobs = [partial(predict, split) for split in (ctx.split, *splits)]
+    test, *ahead = subprocess_runner.run_together(jobs, on_progress=ctx.on_progress, cancelled=ctx.cancelled)
     tables = [split.test for split in splits]
     keys = np.concatenate([np.zeros(0, np.int64), *(pair_keys(t.user, t.item) for t in tables)])
     values = np.concatenate([np.zeros(0), *ahead])
