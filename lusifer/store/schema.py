@@ -348,3 +348,9 @@ def m008_trace_index(db: sqlite_utils.Database) -> None:
         "create index calls_trace on calls (run_id, user_id, status, input_tokens, output_tokens, price, latency_ms)"
         " where run_id is not null"
     )
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m010_answer_claims(db: sqlite_utils.Database) -> None:
+    """What a batch asks for, and whose that is; for a hundred thousand answers locks of the system are too slow."""
+    db.execute("create table answer_claims (key text primary key, owner text not null) without rowid")
