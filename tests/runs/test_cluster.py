@@ -176,11 +176,8 @@ def test_a_budget_holds_for_all_workers_together(store, tmp_path) -> None:
 
 
 def test_workers_of_two_runs_and_a_run_without_any_ask_each_question_once(store, tmp_path) -> None:
-    homes = [StoreActor(str(store.path)) for _ in "ab"]
-    mine, theirs = (
-        WorkerStore(tmp_path / f"{n}.db", home.call, lambda said: said, "0")
-        for n, home in zip("ab", homes, strict=True)
-    )
+    homes = {name: StoreActor(str(store.path)) for name in "ab"}
+    mine, theirs = (WorkerStore(tmp_path / f"{n}.db", home.call, lambda x: x, "0") for n, home in homes.items())
     assert mine.claim_answer("k") and not mine.claim_answer("k")
     assert not theirs.claim_answer("k") and not store.claim_answer("k") and store.claim_answers(["k", "l"]) == ["l"]
     assert not mine.claim_answer("l"), "a batch asks for it"
