@@ -348,3 +348,11 @@ def m008_trace_index(db: sqlite_utils.Database) -> None:
         "create index calls_trace on calls (run_id, user_id, status, input_tokens, output_tokens, price, latency_ms)"
         " where run_id is not null"
     )
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m009_server_adaptations(db: sqlite_utils.Database) -> None:
+    """What servers refused, by address and model, with the day on which it was learned."""
+    db["server_adaptations"].create(
+        {"address": str, "model": str, "adaptation": str, "learned_at": str}, pk=("address", "model", "adaptation")
+    )

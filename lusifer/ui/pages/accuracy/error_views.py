@@ -102,11 +102,8 @@ def show_largest_errors(ctx: PageContext, rows: pd.DataFrame, names: Sequence[st
                 f"**{title}**: predicted {row[which]:.2f}, rated **{row['rating']:g}** ({row['off']:+.2f})  \n"
                 f":small[{reason}]"
             )
-            page_registry.show_page_link(
-                "evolution",
-                f"User {int(row['user_id'])}",
-                user=ctx.dataset.user_label(int(row["user_id"])),
-            )
+            user = ctx.dataset.user_label(int(row["user_id"]))
+            page_registry.show_page_link("evolution", f"User {user}", user=user)
 
 
 def show_pair(rows: pd.DataFrame, names: Sequence[str], seed: int) -> None:
