@@ -41,7 +41,9 @@ if not models:
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    search = st.text_input("Search messages and answers", key=page_state.seed("call_search"), type="search", width=280)
+    search = st.text_input(
+        "Search messages and answers", type="search", width=280, **page_state.seed_typed("call_search")
+    )
     filters = {}
     for column, title, names in (
         ("model", "Model", None),

@@ -172,7 +172,7 @@ def _offer_other_users(users: Mapping[int | None, Sums]) -> None:
         return
     st.text_input(
         f"The first {len(users):,} users are listed. From user",
-        key=page_state.seed("trace_from"),
+        **page_state.seed_typed("trace_from"),
         placeholder="the first",
         width=320,
     )
