@@ -21,12 +21,15 @@ from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.progress import ignore_progress
 from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
 from lusifer.simulator.community import Community, offsets_only
+from lusifer.simulator.models import is_free
 from lusifer.simulator.run_context import RunContext
 
 SIMULATOR, CALIBRATED = "simulator", "simulator-calibrated"
 WITH_EVIDENCE, COMBINED = "simulator-evidence", "simulator-combined"
 BASELINE_UNITS = 10
 """Units of progress that a baseline counts for, where a user of the simulator counts one."""
+SLOW_UNITS = 150
+"""The same of a baseline that takes long to fit, where users take moments: nobody is asked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +216,8 @@ def evaluate(
         variants[BUILTIN] = SimulatorVariant(StatisticalUserModel())
     first = next((n for n in predictors if n in {SIMULATOR, COMBINED}), "")
     order = [w for n in predictors for w in (steps if n == first else [] if n in {SIMULATOR, COMBINED} else [n])]
-    units = [len(test.user_ids) if n in variants else BASELINE_UNITS for n in order]
+    slow_units = SLOW_UNITS if model is None or is_free(model.spec) else BASELINE_UNITS
+    units = [len(test.user_ids) if n in variants else _fitting_units(n, slow_units) for n in order]
     total, done = sum(units), 0
     evaluation = Evaluation(ctx.dataset, test, {})
     reported: set[str] = set()
@@ -232,7 +236,7 @@ def evaluate(
         elif name.startswith(COMBINED):
             _add_combination(ctx.with_progress(report_part), evaluation, name.partition(":")[2], variants[SIMULATOR])
         else:
-            evaluation.predictions[name] = predict_baseline(ctx, name, test)
+            evaluation.predictions[name] = predict_baseline(ctx.with_progress(report_part), name, test)
         _report_new(ctx, evaluation, reported)
         done += size
     unanswered = tuple(f"{name}: {s.told_unanswered}" for name, s in evaluation.simulations.items() if s.unanswered)
@@ -245,6 +249,13 @@ def evaluate(
         notes.append(f"{COMBINED} is left out. {baselines.missing_library(estimates.COMBINED_WITH)}")
     ctx.on_progress(total, total, "done")
     return replace(evaluation, notes=tuple(notes), unanswered=unanswered)
+
+
+def _fitting_units(name: str, slow_units: int) -> int:
+    """Units of progress of a baseline, or of the combinations with one, which fit it for every turn too."""
+    combined, _, method = name.rpartition(":")
+    units = slow_units if baselines.BASELINES[method].slow else BASELINE_UNITS
+    return units * (estimates.TURNS + 1) if combined else units
 
 
 def _report_new(ctx: RunContext, evaluation: Evaluation, reported: set[str]) -> None:

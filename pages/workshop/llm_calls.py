@@ -127,7 +127,6 @@ else:
         alt=f"Calls by {call_log.TOTAL_GROUPS[grouping].lower()}",
         column_config={
             "Cache hit rate": st.column_config.NumberColumn(format="percent"),
-            "Price": st.column_config.NumberColumn(format="$%.4f"),
             "Seconds per call": st.column_config.NumberColumn(format="%.2f"),
         },
     )

@@ -12,6 +12,10 @@ MISSING = "–"
 """What stands in a table where there is no value; Streamlit's own word would be "None"."""
 
 
+TWO_LINES = 52
+"""The height of a row, in pixels, in which a title or a reason wraps: at every width it can be read whole."""
+
+
 def show_table(frame: pd.DataFrame, *, alt: str, **options: Any) -> None:
     """A table to be read.
 

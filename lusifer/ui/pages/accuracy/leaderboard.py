@@ -85,6 +85,7 @@ def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
         table,
         alt="Errors of all predictors with intervals",
         height="content",
+        row_height=data_tables.TWO_LINES,
         column_config={
             "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=170),
             "group": st.column_config.TextColumn("Group"),

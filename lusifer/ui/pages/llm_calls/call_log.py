@@ -26,7 +26,7 @@ from lusifer.store import FIRST_LOCAL, Store
 from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.components import data_tables, downloads
 from lusifer.ui.components.job_panel import offer_job
-from lusifer.ui.formatting import escape_markdown, format_cost, format_money
+from lusifer.ui.formatting import escape_markdown, format_cost, format_money, format_spent
 from lusifer.ui.pages.llm_calls.tree_data import PURPOSE_TITLES
 
 PAGE_SIZE = 100
@@ -120,10 +120,17 @@ def totals_table(store: Store, grouping: str) -> pd.DataFrame:
             "Failed": table["failed"],
             "Tokens in": table["input_tokens"],
             "Tokens out": table["output_tokens"],
-            "Price": table["price"],
+            "Price": [_price_of(row, grouping) for row in table.to_dict("records")],
             "Seconds per call": table["latency_ms"].astype(float) / 1000,
         }
     )
+
+
+def _price_of(row: dict[str, Any], grouping: str) -> str:
+    """What the calls of a row of totals cost; a recording's answers were no calls."""
+    if grouping == "model" and str(row["model"]).startswith(PREFIX):
+        return "free: recorded"
+    return format_spent(row)
 
 
 def parse_answer(text: str | None) -> Any | None:

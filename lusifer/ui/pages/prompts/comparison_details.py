@@ -11,7 +11,7 @@ import streamlit as st
 
 from lusifer.store import Store
 from lusifer.ui import session_keys
-from lusifer.ui.components import profile_view
+from lusifer.ui.components import data_tables, profile_view
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.prompts import answer_notes, comparison_matrix, comparison_tables
 from lusifer.ui.state import PageContext
@@ -109,7 +109,7 @@ def _show_answers(shown: _Comparison, rows: pd.DataFrame, indices: list[int]) ->
     table = pd.DataFrame(
         {
             with_item_noun("Movie"): [data.item(int(i)).title for i in rows["item_id"]],
-            "True": rows["rating"],
+            "Actual": rows["rating"],
             **{names[index]: rows[f"said_{index}"] for index in indices},
         }
     )
@@ -119,13 +119,16 @@ def _show_answers(shown: _Comparison, rows: pd.DataFrame, indices: list[int]) ->
         table[f"Reason, {names[index]}"] = rows[f"reason_{index}"]
     if len(indices) > 1 and st.session_state.get(session_keys.ONLY_DIFFERENCES):
         table = table[table["Closest"] != "= same"]
-    st.dataframe(
+    data_tables.show_table(
         table,
-        hide_index=True,
         height="content",
+        row_height=data_tables.TWO_LINES,
         alt="Ratings of one user by candidate",
         column_config={names[index]: st.column_config.NumberColumn(format="%.2f") for index in indices}
-        | {"True": st.column_config.NumberColumn(format="%.3g")},
+        | {
+            with_item_noun("Movie"): st.column_config.TextColumn(pinned=True, width=150),
+            "Actual": st.column_config.NumberColumn(format="%.3g", width=58),
+        },
     )
     with st.popover("Note on an answer", icon=":material/rate_review:"):
         run = shown.run["id"]

@@ -198,10 +198,13 @@ def _show_ratings(run: DraftRun, ctx: PageContext, user: int) -> None:
         for i, r in zip(run.items, run.ratings, strict=True)
     ]
     data_tables.show_table(
-        pd.DataFrame(rows, columns=[with_item_noun("Movie"), "Expected", "True", "Reason"]),
-        alt="Ratings of the scratch run",
+        pd.DataFrame(rows, columns=[with_item_noun("Movie"), "Expected", "Actual", "Reason"]),
+        alt="Ratings of the draft run",
+        row_height=data_tables.TWO_LINES,
         column_config={
-            "Expected": st.column_config.NumberColumn(format="%.2f"),
-            "True": st.column_config.NumberColumn(format="%.3g"),
+            with_item_noun("Movie"): st.column_config.TextColumn(pinned=True, width=150),
+            "Expected": st.column_config.NumberColumn(format="%.2f", width=74),
+            "Actual": st.column_config.NumberColumn(format="%.3g", width=58),
+            "Reason": st.column_config.TextColumn(width="large"),
         },
     )

@@ -105,7 +105,8 @@ def _fit_bias(split: Split, _scale: RatingScale) -> Predictor:
 def informative_columns(rows: pd.DataFrame, builtin: bool) -> pd.DataFrame:
     """The columns of `frame` that say something here."""
     empty = [c for c in ("poster", "spread", "how") if not rows[c].replace("", None).notna().any()]
-    return rows.drop(columns=["item_id", *empty, *(["spread"] if builtin else [])], errors="ignore")
+    same = ["part"] if (rows["part"] == "test").all() else []
+    return rows.drop(columns=["item_id", *empty, *same, *(["spread"] if builtin else [])], errors="ignore")
 
 
 def error_summary(rows: pd.DataFrame) -> dict[str, float] | None:
@@ -158,6 +159,7 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
         informative_columns(rows, ctx.builtin),
         alt="Simulated ratings with reasons",
         height="content" if len(rows) <= 15 else 560,
+        row_height=data_tables.TWO_LINES,
         column_config={
             "poster": st.column_config.ImageColumn("", width=45),
             "spread": st.column_config.NumberColumn(
@@ -183,7 +185,7 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
                     "Corrected by user, movie and model terms learned on the training set; see the breakdown below."
                 ),
             ),
-            "part": st.column_config.TextColumn("Part", width="small"),
+            "part": st.column_config.TextColumn("Set", width="small", help="Training or test set."),
             "off": st.column_config.NumberColumn("Error", format="%+.2f", width=65, help="Expected minus actual."),
             "reason": st.column_config.TextColumn("Reason", width="large"),
         },

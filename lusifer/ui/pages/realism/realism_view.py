@@ -17,7 +17,14 @@ from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
 
-"""The list of recorded runs."""
+SHORT_TITLES = {
+    "calibrated": "Calibrated",
+    "alone": "Model alone",
+    "user-noise": "Mean + noise",
+    "bias-noise": "Bias + noise",
+    "resampled": "Resampled",
+}
+"""Headings of the table that fit; their help says more."""
 EXPORT_TITLES = {
     SIMULATOR_TITLES["calibrated"]: "Simulator, calibrated (sampled)",
     SIMULATOR_TITLES["alone"]: "Simulator alone (rounded)",
@@ -84,8 +91,15 @@ def show_result(ctx: PageContext, runs: Sequence[dict[str, Any]], new_run: Slot[
     data_tables.show_table(
         table,
         height="content",
+        row_height=data_tables.TWO_LINES,
         alt="Realism by measure and simulator",
-        column_config={"Measure": st.column_config.TextColumn(pinned=True)},
+        column_config={
+            "Measure": st.column_config.TextColumn(pinned=True, width=140),
+            **{
+                SIMULATOR_TITLES[name]: st.column_config.TextColumn(title, width=140, help=SIMULATOR_TITLES[name])
+                for name, title in SHORT_TITLES.items()
+            },
+        },
     )
     st.markdown("**Most telling features**")
     st.caption(

@@ -17,7 +17,7 @@ from lusifer.simulator.estimate import Estimate, estimate_rating
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.types import SECTIONS, Profile
 from lusifer.ui import session_keys, state
-from lusifer.ui.components import item_picker, profile_view
+from lusifer.ui.components import data_tables, item_picker, profile_view
 from lusifer.ui.components.evolution_runner import load_all_steps
 from lusifer.ui.components.paid_work import run_or_offer
 from lusifer.ui.formatting import escape_markdown, with_item_noun
@@ -50,12 +50,13 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
         rows,
         num_rows="dynamic",
         hide_index=True,
+        row_height=data_tables.TWO_LINES,
         key=f"edit-{user}-{ctx.model}-{ctx.prompts}-{epoch}",
         column_config={
             "Section": st.column_config.SelectboxColumn(
                 options=headings, required=True, default=headings[0], width="small"
             ),
-            "Statement": st.column_config.TextColumn(required=True, max_chars=300, width="large"),
+            "Statement": st.column_config.TextColumn(required=True, max_chars=300, width=640),
         },
     )
     with st.container(horizontal=True):
@@ -102,7 +103,7 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
         ratings = _rate_before_and_after(ctx, user, steps, edited, items)
         if ratings is not None:
             _show_effects(ctx, user, steps, edited, items, ratings[0])
-            show_rating_shifts(ctx, user, items, *ratings, "Edited")
+            show_rating_shifts(ctx, user, items, *ratings)
 
 
 def _show_effects(

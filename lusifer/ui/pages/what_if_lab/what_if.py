@@ -132,7 +132,7 @@ def show_what_if(ctx: PageContext, user: int) -> None:
         if all(x.status == "kept" for x in effect.lines):
             st.caption("Identical.")
     with right:
-        show_rating_shifts(ctx, user, items, altered_evolution.before, altered_evolution.ratings, "What if")
+        show_rating_shifts(ctx, user, items, altered_evolution.before, altered_evolution.ratings)
     st.markdown("**Changes by step**")
     data_tables.show_table(
         _change_table(steps, altered_evolution.steps),
