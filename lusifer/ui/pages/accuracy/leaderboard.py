@@ -85,9 +85,8 @@ def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
         table,
         alt="Errors of all predictors with intervals",
         height="content",
-        row_height=data_tables.TWO_LINES,
         column_config={
-            "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=170),
+            "predictor": data_tables.title_column("Predictor", table["predictor"]),
             "group": st.column_config.TextColumn("Group"),
             "RMSE": number(format="%.3f", width=62),
             "RMSE, 95 %": st.column_config.TextColumn(width=115),

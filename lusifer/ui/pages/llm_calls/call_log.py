@@ -319,8 +319,9 @@ def _show_ask_again(call: dict[str, Any]) -> None:
         return
     if job is not None:
         st.caption("The new answer. It is recorded as a separate call, the newest in the list.")
-        for place, title, text in zip(st.columns(2), ("Stored", "New sample"), (call["text"], job.result), strict=True):
-            with place:
+        grid = st.grid(2, min_column_width=380)
+        for title, text in (("Stored", call["text"]), ("New sample", job.result)):
+            with grid.container():
                 st.caption(title)
                 st.code(str(text or ""), language="json", wrap_lines=True, height=260)
 

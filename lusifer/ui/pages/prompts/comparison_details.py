@@ -105,10 +105,10 @@ def _show_profiles(shown: _Comparison, user: int, indices: list[int]) -> None:
 
 
 def _show_answers(shown: _Comparison, rows: pd.DataFrame, indices: list[int]) -> None:
-    names, data = shown.names, shown.ctx.dataset
+    names, data, movie = shown.names, shown.ctx.dataset, with_item_noun("Movie")
     table = pd.DataFrame(
         {
-            with_item_noun("Movie"): [data.item(int(i)).title for i in rows["item_id"]],
+            movie: [data.item(int(i)).title for i in rows["item_id"]],
             "Actual": rows["rating"],
             **{names[index]: rows[f"said_{index}"] for index in indices},
         }
@@ -122,11 +122,10 @@ def _show_answers(shown: _Comparison, rows: pd.DataFrame, indices: list[int]) ->
     data_tables.show_table(
         table,
         height="content",
-        row_height=data_tables.TWO_LINES,
         alt="Ratings of one user by candidate",
         column_config={names[index]: st.column_config.NumberColumn(format="%.2f") for index in indices}
         | {
-            with_item_noun("Movie"): st.column_config.TextColumn(pinned=True, width=150),
+            movie: data_tables.title_column(movie, table[movie]),
             "Actual": st.column_config.NumberColumn(format="%.3g", width=58),
         },
     )

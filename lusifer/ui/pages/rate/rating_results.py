@@ -126,7 +126,7 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
     total = error_summary(rows)
     failed = int(rows["expected"].isna().sum())
     if total:
-        with st.grid(4, min_column_width=140):
+        with st.grid(4, min_column_width=165):
             st.metric(with_item_noun("Test movies"), f"{total['n']:.0f}")
             st.metric(
                 "RMSE of the model alone",
@@ -159,14 +159,13 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
         informative_columns(rows, ctx.builtin),
         alt="Simulated ratings with reasons",
         height="content" if len(rows) <= 15 else 560,
-        row_height=data_tables.TWO_LINES,
         column_config={
             "poster": st.column_config.ImageColumn("", width=45),
             "spread": st.column_config.NumberColumn(
                 "Std", format="%.2f", width="small", help="Standard deviation of the predicted rating."
             ),
             "how": st.column_config.TextColumn("Expected from", help="How the expected rating was computed."),
-            "title": st.column_config.TextColumn(with_item_noun("Movie"), pinned=True, width=145),
+            "title": data_tables.title_column(with_item_noun("Movie"), rows["title"]),
             "true": st.column_config.NumberColumn("Actual", format="%.3g", width=58),
             "expected": st.column_config.NumberColumn(
                 "Expected", format="%.2f", width=74, help="The model alone, not calibrated."

@@ -17,7 +17,7 @@ from lusifer.simulator.estimate import Estimate, estimate_rating
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.types import SECTIONS, Profile
 from lusifer.ui import session_keys, state
-from lusifer.ui.components import data_tables, item_picker, profile_view
+from lusifer.ui.components import item_picker, profile_view
 from lusifer.ui.components.evolution_runner import load_all_steps
 from lusifer.ui.components.paid_work import run_or_offer
 from lusifer.ui.formatting import escape_markdown, with_item_noun
@@ -50,13 +50,12 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
         rows,
         num_rows="dynamic",
         hide_index=True,
-        row_height=data_tables.TWO_LINES,
         key=f"edit-{user}-{ctx.model}-{ctx.prompts}-{epoch}",
         column_config={
             "Section": st.column_config.SelectboxColumn(
-                options=headings, required=True, default=headings[0], width="small"
+                options=headings, required=True, default=headings[0], width=135
             ),
-            "Statement": st.column_config.TextColumn(required=True, max_chars=300, width=640),
+            "Statement": st.column_config.TextColumn(required=True, max_chars=300, width="large"),
         },
     )
     with st.container(horizontal=True):
@@ -81,11 +80,11 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
     if edited == real:
         st.info("No changes yet.", icon=":material/edit:")
         return
-    left, right = st.columns([2, 3], gap="large")
-    with left:
+    grid = st.grid(2, min_column_width=420, gap="large")
+    with grid.container():
         st.markdown("**Your changes**")
         profile_view.show_profile(real, edited, only_changes=True)
-    with right:
+    with grid.container():
         first = [i.id for i in item_picker.items_to_predict(ctx, user)]
         more = [i for i in item_picker.item_popularity(ctx.split).index[:400].tolist() if i not in first]
         ids = st.multiselect(

@@ -24,13 +24,13 @@ def show_rating_shifts(
     after: Sequence[SimulatedRating],
 ) -> None:
     """Ratings before and after, movie by movie, with the actual ones where they are known."""
-    true = item_picker.held_out_ratings(ctx, user)
+    true, movie = item_picker.held_out_ratings(ctx, user), with_item_noun("Movie")
     frame = pd.DataFrame(
         [
             (i.title, a.expected, b.expected, true.get(i.id, np.nan), b.reason or b.failure)
             for i, a, b in zip(items, before, after, strict=True)
         ],
-        columns=[with_item_noun("Movie"), "Before", "After", "Actual", "Reason now"],
+        columns=[movie, "Before", "After", "Actual", "Reason now"],
     )
     frame[["Before", "After"]] = frame[["Before", "After"]].astype(float)
     frame.insert(3, "Moved", frame["After"] - frame["Before"])
@@ -38,7 +38,7 @@ def show_rating_shifts(
     st.markdown(f"**{moved} of {len(frame)} ratings changed**")
     st.plotly_chart(
         what_if_charts.rating_shifts(
-            frame.rename(columns={with_item_noun("Movie"): "title", "Before": "before", "After": "after"}),
+            frame.rename(columns={movie: "title", "Before": "before", "After": "after"}),
             (ctx.dataset.scale.lowest, ctx.dataset.scale.highest),
         ),
         alt=with_item_noun("Expected rating of each movie before and after"),
@@ -46,9 +46,8 @@ def show_rating_shifts(
     data_tables.show_table(
         frame,
         alt="Ratings before and after",
-        row_height=data_tables.TWO_LINES,
         column_config={
-            with_item_noun("Movie"): st.column_config.TextColumn(pinned=True, width=150),
+            movie: data_tables.title_column(movie, frame[movie]),
             "Before": st.column_config.NumberColumn(format="%.2f", width=62),
             "After": st.column_config.NumberColumn(format="%.2f", width=62),
             "Moved": st.column_config.NumberColumn(format="%+.2f", width=62),
