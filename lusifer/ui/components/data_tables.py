@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from streamlit.column_config import ColumnConfig
+from streamlit.elements.lib.column_types import ColumnConfig
 
 MISSING = "–"
 """What stands in a table where there is no value; Streamlit's own word would be "None"."""
