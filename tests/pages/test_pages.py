@@ -163,11 +163,12 @@ def test_another_user_starts_at_the_first_step(data_dir: Path) -> None:
     assert app.slider(key="step").value == 1 and not app.exception
 
 
-def test_present_mode_shows_only_what_matters(data_dir: Path) -> None:
-    app = open_page("evolution", user="405", step="2", present="true")
-    shown = texts(app)
-    assert not app.exception and "User 405, step 2 of 4" in shown and "Why it changed" in shown
-    assert "Forecast error over steps" not in shown and "The batch" in shown
+def test_a_link_to_a_chapter_presents_it(data_dir: Path) -> None:
+    app = open_page("evolution", user="405", view="present", chapter="99")
+    assert not app.exception and "There are 10 chapters" in texts(app) and app.query_params["chapter"] == "10"
+    assert "Forecast error over steps" not in texts(app)
+    app = open_page("evolution", user="405", step="3", view="present")
+    assert app.query_params["chapter"] == "5", "the one that tells the step"
 
 
 def test_history_and_batch_size(data_dir: Path) -> None:
