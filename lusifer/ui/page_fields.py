@@ -280,5 +280,7 @@ def reset_dependents(state: PageState, changed: Iterable[str]) -> None:
         state.chapter = None
     if fields & {"user", "history", "batch_size"}:
         state.profile_step = None
+    if "trace_from" in fields:
+        state.call = ""
     if "experiment" in fields:
         state.experiment_run = ""

@@ -43,7 +43,7 @@ def draw_growth(steps: Steps) -> str:
         facts = [plural(len(step["items"]), "rating"), plural(len(step["changes"]), "change")]
         facts.append(f"then {plural(_statements(step), 'statement')}")
         change = step["changes"][0] if step["changes"] else None
-        first = f": {text(change['direction'], 40)}: {foreign(change['aspect'], 120)}" if change else ""
+        first = f" · {text(change['direction'], 40)}: {foreign(change['aspect'], 120)}" if change else ""
         name = f"<b>Step {step['number']}</b>{when}{first}<small>{' · '.join(facts)}</small>"
         rmse, usual = step["rmse"], step["baseline"]
         marks = [("stroke", usual)] if rmse is None else [("stroke", usual), ("dot", rmse)]
