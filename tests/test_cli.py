@@ -88,6 +88,23 @@ def test_evolve(data_dir: Path) -> None:
     assert "Step 4" in plain.stdout and made["steps"][3]["explanation"] in plain.stdout
 
 
+def test_audit_with_a_judge(data_dir: Path, openai_server) -> None:
+    made = answer("audit", "--user", "405")
+    assert made["faithfulness"] > 0.95 and {c["step"] for c in made["claims"]} == {1, 2, 3, 4}
+    openai_server.always = "doubtful"
+    env = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": KEY}
+    judged = answer("audit", "--user", "405", "--judge", "openai:small", **env)
+    assert len(openai_server.requests) == 4 and 0 < judged["agreement"] < 1
+    assert [{k: c[k] for k in ("text", "verdict")} for c in judged["claims"]] == [
+        {k: c[k] for k in ("text", "verdict")} for c in made["claims"]
+    ]
+    assert {c["judge"] for c in judged["claims"]} == {"supported", "unsupported"}
+    assert answer("runs", "show", judged["run"])["kind"] == "judgement"
+    plain = run("audit", "--user", "405", "--judge", "openai:small", **env)
+    assert "agrees with the audit on" in plain.stdout and len(openai_server.requests) == 4, "stored, so not asked again"
+    assert "can be asked" in refusal("audit", "--user", "405", "--judge", "builtin")
+
+
 def test_rate(data_dir: Path) -> None:
     rows = answer("rate", "--user", "405", "--items", "50,172")["ratings"]
     assert [r["item_id"] for r in rows] == [50, 172] and rows[0]["title"] == "Star Wars (1977)"

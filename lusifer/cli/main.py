@@ -13,6 +13,7 @@ from lusifer import __version__, settings, shutdown
 from lusifer.cli import (
     agents_command,
     app_command,
+    audit_command,
     data_command,
     evaluate_command,
     evolve_command,
@@ -37,6 +38,7 @@ COMMANDS = (
     data_command,
     evolve_command,
     story_command,
+    audit_command,
     rate_command,
     evaluate_command,
     realism_command,

@@ -83,6 +83,20 @@ class ValiditySummary(TypedDict):
     ratings: list[int]
 
 
+class JudgementSummary(TypedDict):
+    """How a language model's opinions on statements agree with the audit.
+
+    ``statements`` were asked about, ``judged`` got an opinion; ``agreement`` is the share of these on which both say
+    the same; ``verdicts`` counts the judge's verdicts by the audit's.
+    """
+
+    comparison: str
+    statements: int
+    judged: int
+    agreement: Triple
+    verdicts: dict[str, dict[str, int]]
+
+
 class AgentPlaySummary(TypedDict):
     """One row an agent; see `lusifer.env.agent_runs.summarize_agents`."""
 
@@ -152,6 +166,7 @@ FINAL_CHECK = RunKind[PromptComparisonSummary](
 )
 POPULATION = RunKind[PopulationSummary]("population", "Population", PopulationSummary, {"users": list[int]})
 VALIDITY = RunKind[ValiditySummary]("validity", "Predictive validity", ValiditySummary)
+JUDGEMENT = RunKind[JudgementSummary]("judgement", "Second opinions on statements", JudgementSummary)
 
 RUN_KINDS: dict[str, RunKind[Any]] = {
     kind.name: kind
@@ -166,6 +181,7 @@ RUN_KINDS: dict[str, RunKind[Any]] = {
         AGENT_RANKING,
         RANKING,
         VALIDITY,
+        JUDGEMENT,
     )
 }
 """All kinds, by the name they are stored under."""

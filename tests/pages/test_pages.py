@@ -570,6 +570,17 @@ def test_the_audit_is_of_the_run_s_own_model(data_dir: Path, openai_server, monk
     other.button_group(key="view").set_value("audit").run(timeout=PATIENCE)
     assert not other.exception and "Choose that model and its prompts" in texts(other)
     assert not openai_server.requests
+    own = open_page("errors", run=run, model="builtin")
+    own.button_group(key="view").set_value("audit").run(timeout=PATIENCE)
+    assert "No language model is connected" in texts(own) and not [b for b in own.button if b.label.startswith("Ask")]
+    own.session_state["_models"] = ["openai:small"]  # as connecting one does
+    own.run(timeout=PATIENCE)
+    openai_server.always = "doubtful"
+    next(b for b in own.button if b.label.startswith("Ask small")).click().run(timeout=PATIENCE)
+    _wait()
+    own.run(timeout=PATIENCE)
+    assert not own.exception and "agrees with the audit on" in texts(own), own.exception
+    assert 5 <= len(openai_server.requests) <= 20 and "Judge: not supported. Row" in texts(own)
 
 
 def test_a_movie_under_two_ids_is_offered_once(data_dir: Path, ml100k) -> None:

@@ -167,6 +167,7 @@ def test_kinds_are_stored_as_they_were() -> None:
         "agreement",
         "recommender-ranking",
         "validity",
+        "judgement",
     }
     assert all(kind.title for kind in RUN_KINDS.values())
 

@@ -477,6 +477,11 @@ class OpenAIServer:
             if way == "strings":
                 rows = [{**r, "item_id": str(r["item_id"]), "rating": f"{r['rating']}/5"} for r in rows]
             text = json.dumps({"ratings": rows})
+        elif "opinions" in schema["properties"]:
+            numbers = schema["properties"]["opinions"]["items"]["properties"]["statement"]["enum"]
+            verdicts = ["supported", "unsupported" if way == "doubtful" else "supported"]
+            said = [{"statement": n, "because": f"Row {n}.", "verdict": verdicts[n % 2]} for n in numbers]
+            text = json.dumps({"opinions": said[1:] if way == "missing" else said})
         else:
             ids = schema["$defs"]["_Change"]["properties"]["item_ids"]["items"]["enum"]
             text = json.dumps(

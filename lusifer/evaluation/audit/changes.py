@@ -28,9 +28,14 @@ _FALLEN = re.compile(r"\b(?:[Aa]verage|[Mm]ean)\b.*\b(?:down to|now below|now lo
 _EXTREME = re.compile(r"\bas (?:(?:his|her|their|the) )?(?:best|lowest|highest|worst|top|weakest|strongest)\b")
 
 
+def render_change(change: Change) -> str:
+    """A change as a statement: ``Westerns: gained``."""
+    return f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}"
+
+
 def check_change(change: Change, profile: Profile, context: StepContext) -> Claim:
     """Hold a change against the ratings that it cites."""
-    text = f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}"
+    text = render_change(change)
     reading = read_statement(change.aspect, context)
     findings = list(_findings(change, profile, reading))
     verdict, why, evidence = conclude(findings, "It does not say whether this is a like or a dislike.")

@@ -17,7 +17,7 @@ from lusifer.ui import formatting, job_context, page_registry
 from lusifer.ui.caching import HASHES
 from lusifer.ui.components import claim_audit, data_tables, job_panel
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.pages.accuracy import accuracy_tables
+from lusifer.ui.pages.accuracy import accuracy_tables, second_opinion
 from lusifer.ui.state import PageContext
 
 MAX_CLAIMS = 15
@@ -48,8 +48,7 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
         st.caption(
             f"This run was made with {escape_markdown(str(run['model']))}, version "
             f"{escape_markdown(str(run['model_version']))}. Choose that model and its prompts in the sidebar to see "
-            "its "
-            "statements."
+            "its statements."
         )
         return
     whole = accuracy_tables.load_predictions(run["id"])
@@ -88,6 +87,7 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     )
     if job is not None:
         _show_validity(job.result)
+    second_opinion.show_second_opinion(ctx, run, steps, store)
     wrong = [(u, c) for u, c in claims if c.verdict == "unsupported"]
     if wrong:
         st.subheader("Not supported", icon=":material/cancel:")

@@ -8,7 +8,13 @@ from typing import Any
 from lusifer.ui.formatting import format_money
 from lusifer.ui.pages.llm_calls.traced_calls import RECORDED_STATUS, StepNode, Sums, TracedCall
 
-PURPOSE_TITLES = {"forecast": "Forecast", "update": "Profile", "rate": "Rating", "test": "Connection test"}
+PURPOSE_TITLES = {
+    "forecast": "Forecast",
+    "update": "Profile",
+    "rate": "Rating",
+    "judge": "Second opinion",
+    "test": "Connection test",
+}
 NOBODY = "none"
 """Key of the calls about no user."""
 _STATUS_NOTES = {"cached": "from cache", RECORDED_STATUS: "recorded"}
