@@ -24,6 +24,10 @@ ORDER = list(TITLES)
 SELECTABLE = [SIMULATOR, COMBINED, WITH_EVIDENCE, BUILTIN, *(spec.name for spec in _BASELINES)]
 """What may be compared; with the built-in chosen it is the simulator already."""
 _SHORT_TITLES = {spec.name: spec.short_title for spec in _BASELINES if spec.short_title}
+PROGRESS_TITLES = TITLES | {
+    f"{COMBINED}:{spec.name}": f"{TITLES[COMBINED]}: {spec.short_title or spec.title}" for spec in _BASELINES
+}
+"""What a comparison is busy with, by the names that it reports."""
 
 
 def title(name: str) -> str:
