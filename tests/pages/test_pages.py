@@ -16,6 +16,7 @@ from streamlit.util import calc_hash
 from lusifer import store as storing
 from lusifer.runs import tables
 from lusifer.ui import session_keys, state
+from lusifer.ui.components.error_rows import describe_rows
 from lusifer.ui.pages.home import worth
 from tests.conftest import PATIENCE, ROOT, write_tiny
 from tests.servers.openai import KEY
@@ -341,6 +342,10 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
     chart = worth.shown_rows(figures, "It")
     assert set(chart["rmse"]) <= {values["rmse"] for values in figures.values()} and len(chart) >= 4
     assert chart["simulator"].is_monotonic_increasing, "the simulators come last"
+    drawn = describe_rows(chart)
+    assert [r["rmse"] for r in drawn["rows"]] == chart["rmse"].tolist() and 2 <= len(drawn["ticks"]) <= 8
+    inside = [v for r in drawn["rows"] for v in (r["low"], r["rmse"], r["high"])]
+    assert all(drawn["from"] < v < drawn["to"] for v in (*inside, *drawn["ticks"]))
     said = texts(open_page("home"))
     assert "it predicts" in said and f"{run['summary']['rows']:,} held-out ratings" in said
     assert f"{checked['borne_out']:,} of" in said
