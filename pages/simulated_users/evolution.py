@@ -93,10 +93,15 @@ repeated = repetition(steps, number)
 if repeated.flagged and not ctx.builtin:
     st.warning(evolution_tables.describe_repetition(repeated), icon=":material/repeat:")
 
-with st.expander(
-    f"The batch of step {number} as a table, and how its statements were checked", icon=":material/table:"
-):
-    profile_view.show_batch(step, pinned_items())
+table = st.expander(
+    f"The batch of step {number} as a table, and how its statements were checked",
+    icon=":material/table:",
+    key="batch-table",
+    on_change="rerun",
+)
+with table:
+    if table.open:  # a table is heavy in a browser, seen or not
+        profile_view.show_batch(step, pinned_items())
     checked, faithfulness = claim_audit.step_claims(ctx, spec, steps, number)
     profile_view.show_audit_summary(checked, number, faithfulness)
 content = {"plan": asdict(spec), "steps": [s.to_json() for s in steps]}

@@ -472,6 +472,7 @@ def test_claims_are_marked_on_evolution(data_dir: Path) -> None:
     assert not app.exception and "Checked against the ratings" in said
     verdicts = [s["verdict"] for s in shown_step(app)["statements"]]
     assert any(v["verdict"] == "supported" and v["why"] and v["evidence"] for v in verdicts)
+    assert not app.dataframe, "the table is made where it is opened"
 
 
 def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypatch) -> None:
