@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from pathlib import Path
 
 from lusifer.store.core import SQLiteBase
 from lusifer.store.process_locks import ProcessLocks, locks_of
+
+HOLD_ATTEMPTS, HOLD_SECONDS = 20, 0.05
+"""How often a run is taken hold of, and the seconds between: by then is gone who only looked whether it is held."""
 
 
 class AnswerClaims(SQLiteBase):
@@ -32,10 +36,20 @@ class AnswerClaims(SQLiteBase):
         if locks is not None:
             locks.release(f"answer {key}")
 
-    def hold_run(self, run: str) -> None:
-        """A run is under way in this process until `release_run`, or until the process ends."""
-        if self.process_locks is not None:
-            self.process_locks.try_hold(f"run {run}")
+    def hold_run(self, run: str) -> bool:
+        """A run is under way in this process until `release_run`, or until the process ends.
+
+        Returns:
+            Whether nobody else works at it. Where nothing can be held, that is believed.
+        """
+        locks = self.process_locks
+        if locks is None:
+            return True
+        for _ in range(HOLD_ATTEMPTS):
+            if locks.try_hold(f"run {run}"):
+                return True
+            time.sleep(HOLD_SECONDS)
+        return False
 
     def release_run(self, run: str) -> None:
         """A run has ended here."""
