@@ -135,9 +135,13 @@ class PageState:
         presenting: Evolution's presentation mode.
         side_by_side: whether Evolution compares two sides; the next three are the other one's.
         profile_step: after which step Predict ratings takes the profile; the last by default.
+        item: an item that Predict ratings is asked for, by the id that the files have.
         lab_view: what is open in the What-if lab.
         details: what is open under Details on Accuracy.
         comparison: the recorded comparison that is shown, by its id; so are the next runs on their pages.
+        other_comparison: the one that it is compared with.
+        slice: which ratings of the comparison are listed: ``genre:Horror``, ``cell:5:3``; empty for all.
+        predictor: whose errors are listed and shown, a column of the comparison.
         experiment: by its name.
         prompts_view: what is open on Prompts.
         template: the template that is edited.
@@ -170,9 +174,13 @@ class PageState:
     profile_step: int | None = _field(
         None, "profile-step", "profile after step", _whole(1, None, None), page="rate", key="from_step"
     )
+    item: str = _field("", "movie", "movie", page="rate")
     lab_view: str = _field(EDIT_PROFILE, "hands", "view", _one_of(LAB_VIEWS, EDIT_PROFILE), page="hands")
     details: str = _field(ACCURACY_VIEWS[0], "view", "view", _one_of(ACCURACY_VIEWS, ACCURACY_VIEWS[0]), page="errors")
     comparison: str = _field("", "run", "comparison", page="errors")
+    other_comparison: str = _field("", "other", "other comparison", page="errors")
+    slice: str = _field("", "slice", "slice", page="errors")
+    predictor: str = _field("", "predictor", "predictor", page="errors")
     experiment: str = _field("", "experiment", "experiment", page="experiments")
     experiment_run: str = _field("", "run", "result", page="experiments")
     realism_run: str = _field("", "run", "result", page="fidelity", key="fidelity-run")
@@ -196,7 +204,7 @@ DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(PageSt
 """The value of each field that nobody chose."""
 USERS = ("user", "other_user")
 """Fields that name a user of the dataset."""
-RUNS = ("comparison", "experiment_run", "realism_run", "agent_run", "trial", "suggestion")
+RUNS = ("comparison", "other_comparison", "experiment_run", "realism_run", "agent_run", "trial", "suggestion")
 """Fields that name a run, of one dataset and split."""
 
 
@@ -266,7 +274,7 @@ def reset_dependents(state: PageState, changed: Iterable[str]) -> None:
         for attribute in RUNS:
             setattr(state, attribute, "")
     if "user" in fields:
-        state.step = 1
+        state.step, state.item = 1, ""
     if fields & {"user", "history", "batch_size"}:
         state.profile_step = None
     if "experiment" in fields:

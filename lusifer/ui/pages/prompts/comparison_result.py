@@ -42,7 +42,7 @@ def show_result(ctx: PageContext, store: Store, run: dict[str, Any], headline: D
     with st.expander("All measures and cost", icon=":material/table_chart:"):
         _show_measures(run, names)
     if rows is not None:
-        show_csv_button("Ratings as CSV", rows, f"{run['id']}.csv")
+        show_csv_button("Ratings as CSV", ctx.dataset.with_file_ids(rows), f"{run['id']}.csv")
 
 
 def _show_headline(ctx: PageContext, store: Store, run: dict[str, Any], best: str, errors: pd.DataFrame | None) -> None:
