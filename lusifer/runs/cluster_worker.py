@@ -95,6 +95,7 @@ class WorkerStore(Store):
         super().__init__(path)
         self.worker = worker
         self._call_home, self._wait_for, self._sent = call_home, wait_for, threading.local()
+        self._fetched: set[tuple[str, str]] = set()  # models whose adaptations came from home
 
     def _send(self, method: str, *values: Any) -> None:
         sent = self._promises()
@@ -155,6 +156,25 @@ class WorkerStore(Store):
         """See `Store`; counted at home, for all workers together."""
         booking = self._wait_for(self._call_home("set_aside", names, tokens, dollars, dict(limits), model, owned))
         return booking if isinstance(booking, int) else tuple(booking)
+
+    def list_adaptations(self, address: str = "", model: str = "") -> list[dict[str, Any]]:
+        """See `Store`; what is known at home is fetched once."""
+        if (address, model) not in self._fetched:
+            self._fetched.add((address, model))
+            for row in self._wait_for(self._call_home("list_adaptations", address, model)):
+                super().save_adaptation(**row)
+        return super().list_adaptations(address, model)
+
+    def save_adaptation(self, address: str, model: str, adaptation: str, learned_at: str = "") -> None:
+        """See `Store`; kept here and at home."""
+        super().save_adaptation(address, model, adaptation, learned_at)
+        self._send("save_adaptation", address, model, adaptation, learned_at)
+
+    def delete_adaptations(self, address: str = "", model: str = "", only: Iterable[str] | None = None) -> int:
+        """See `Store`; forgotten here and at home."""
+        names = None if only is None else list(only)
+        self._send("delete_adaptations", address, model, names)
+        return super().delete_adaptations(address, model, names)
 
     def settle_estimated(self, booking: int) -> None:
         """See `Store`."""
