@@ -37,7 +37,7 @@ st.caption(
     "set and are scored on the same test ratings."
 )
 
-runs = run_picker.finished_runs(ctx, store, COMPARISON)
+runs = pins.with_pinned(ctx, store, run_picker.finished_runs(ctx, store, COMPARISON))
 started = session_keys.STARTED_COMPARISON.get()
 job = state.get_jobs().get(started) if started else None
 if job is None and not runs:

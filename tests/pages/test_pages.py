@@ -18,6 +18,7 @@ from streamlit.util import calc_hash
 from lusifer import store as storing
 from lusifer.runs import tables
 from lusifer.ui import session_keys, state
+from lusifer.ui.components import run_picker
 from lusifer.ui.pages.home import worth
 from tests.conftest import PATIENCE, ROOT, write_tiny
 from tests.servers.openai import KEY
@@ -587,6 +588,10 @@ def _pin_and_compare(
     app = open_page("errors", view="runs", run=newest, other=oldest)
     assert not app.exception and "Pinned run" in _chart_names(app)
     assert app.selectbox(key="run").options[0].startswith("★") and app.selectbox(key="other").value == oldest
+    with monkeypatch.context() as patch:
+        newest_runs = run_picker.finished_runs
+        patch.setattr(run_picker, "finished_runs", lambda *given: newest_runs(*given)[:1])
+        assert "Pinned run" in _chart_names(open_page("errors")), "however old it is"
     said = texts(app)
     assert "Predictors of it alone" in str([t.value.to_dict() for t in app.dataframe]) and "both have" in said
     assert "Every predictor predicts the same in both runs" in said, "the constant is in both"
