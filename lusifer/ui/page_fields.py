@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from lusifer.prompts import TEMPLATES
 
-PROMPT_VIEWS = EDIT_PROMPT, COMPARE_PROMPTS, PROMPT_VERSIONS = "Edit", "Compare", "Versions"
+PROMPT_VIEWS = EDIT_PROMPT, COMPARE_PROMPTS, SUGGEST_EDITS, PROMPT_VERSIONS = "Edit", "Compare", "Suggest", "Versions"
 """The views of the Prompts page."""
 MAP_COLOURS = ("mean", "activity", "genre", "error")
 """What the points of the map of users are coloured by."""
@@ -145,6 +145,7 @@ class PageState:
         experiment: by its name.
         prompts_view: what is open on Prompts.
         template: the template that is edited.
+        suggestion: the run whose suggested edits are shown, by its id.
         draft: the draft that is edited, by its id.
         version: the version that is shown, such as ``v4``.
         calls_view: what is open on LLM calls.
@@ -187,6 +188,7 @@ class PageState:
     prompts_view: str = _field(EDIT_PROMPT, "view", "view", _one_of(PROMPT_VIEWS, EDIT_PROMPT), page="prompts")
     template: str = _field("update", "template", "template", _one_of(tuple(TEMPLATES), "update"), page="prompts")
     trial: str = _field("", "trial", "comparison", page="prompts", key="trial-run")
+    suggestion: str = _field("", "suggestion", "suggestion", page="prompts", key="suggestion-run")
     draft: str = _field("", "draft", "draft", page="prompts")
     version: str = _field("", "version", "version", page="prompts")
     calls_view: str = _field(TRACES, "view", "view", _one_of(CALL_VIEWS, TRACES), page="calls", key="calls-view")
@@ -202,7 +204,7 @@ DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(PageSt
 """The value of each field that nobody chose."""
 USERS = ("user", "other_user")
 """Fields that name a user of the dataset."""
-RUNS = ("comparison", "other_comparison", "experiment_run", "realism_run", "agent_run", "trial")
+RUNS = ("comparison", "other_comparison", "experiment_run", "realism_run", "agent_run", "trial", "suggestion")
 """Fields that name a run, of one dataset and split."""
 
 

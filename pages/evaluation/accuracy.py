@@ -121,7 +121,7 @@ view = st.segmented_control(
 )
 VIEWS[view][1]()
 with st.container(horizontal=True):
-    downloads.show_csv_button("Predictions as CSV", passing, f"run-{run_shown['id']}.csv")
+    downloads.show_csv_button("Predictions as CSV", ctx.dataset.with_file_ids(passing), f"run-{run_shown['id']}.csv")
     st.download_button(
         "Report as HTML",
         lambda: html_report.build_report(ctx, run_shown, frame, passing, names),
