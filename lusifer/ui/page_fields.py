@@ -18,6 +18,8 @@ MAP_COLOURS = ("mean", "activity", "genre", "error")
 """What the points of the map of users are coloured by."""
 LAB_VIEWS = EDIT_PROFILE, WHAT_IF, YOU = "Edit a profile", "What if", "You"
 """The views of the What-if lab."""
+EVOLUTION_VIEWS = STEPS, PRESENT = "steps", "present"
+"""The views of Evolution: the steps, and its story as a presentation."""
 CALL_VIEWS = TRACES, ALL_CALLS = "Traces", "All calls"
 """The views of the LLM calls page."""
 ACCURACY_VIEWS = ("distribution", "groups", "calibration", "audit", "misses", "pairs", "ranking", "cold", "runs")
@@ -92,7 +94,6 @@ class Rule:
             (whether there is such a user, such a run) is checked where that is open, see `settle`.
         page: the address of the page that it belongs to; ``None`` where it holds on every page.
         key: of its widget.
-        typed: whether a person types into it: what they are typing isn't taken from them.
     """
 
     name: str
@@ -100,7 +101,6 @@ class Rule:
     read: Callable[[str], Any]
     page: str | None
     key: str
-    typed: bool
 
 
 def _field(
@@ -111,9 +111,8 @@ def _field(
     *,
     page: str | None = None,
     key: str | None = None,
-    typed: bool = False,
 ) -> Any:
-    return field(default=default, metadata={"rule": Rule(name, title, read, page, key or name, typed)})
+    return field(default=default, metadata={"rule": Rule(name, title, read, page, key or name)})
 
 
 @dataclass
@@ -132,7 +131,8 @@ class PageState:
         user_search: words that users are searched for.
         map_colour: what the map of users is coloured by.
         step: the step that is shown, from 1.
-        presenting: Evolution's presentation mode.
+        evolution_view: what Evolution shows: the steps, or its story as a presentation.
+        chapter: of the story that is presented, from 1; the chapter of the step, or the first, by default.
         side_by_side: whether Evolution compares two sides; the next three are the other one's.
         profile_step: after which step Predict ratings takes the profile; the last by default.
         item: an item that Predict ratings is asked for, by the id that the files have.
@@ -160,15 +160,16 @@ class PageState:
     model: str = _field("", "model", "model")
     prompts: str = _field("", "prompts", "prompts")
     evidence: bool = _field(False, "evidence", "community evidence", _read_switch, page="errors")
-    user: str = _field("", "user", "user", typed=True)
-    history: int | None = _field(None, "history", "history length", _whole(1, MAX_HISTORY, None), typed=True)
-    batch_size: int | None = _field(None, "batch", "batch size", _whole(1, MAX_BATCH_SIZE, None), typed=True)
-    user_search: str = _field("", "find", "search", page="users", typed=True)
+    user: str = _field("", "user", "user")
+    history: int | None = _field(None, "history", "history length", _whole(1, MAX_HISTORY, None))
+    batch_size: int | None = _field(None, "batch", "batch size", _whole(1, MAX_BATCH_SIZE, None))
+    user_search: str = _field("", "find", "search", page="users")
     map_colour: str = _field("mean", "colour", "colour", _one_of(MAP_COLOURS, "mean"), page="users")
     step: int = _field(1, "step", "step", _whole(1, None, 1))
-    presenting: bool = _field(False, "present", "presentation mode", _read_switch, page="evolution")
+    evolution_view: str = _field(STEPS, "view", "view", _one_of(EVOLUTION_VIEWS, STEPS), page="evolution")
+    chapter: int | None = _field(None, "chapter", "chapter", _whole(1, None, None), page="evolution")
     side_by_side: bool = _field(False, "beside", "side by side", _read_switch, page="evolution")
-    other_user: str = _field("", "other-user", "other user", page="evolution", typed=True)
+    other_user: str = _field("", "other-user", "other user", page="evolution")
     other_model: str = _field("", "other-model", "other model", page="evolution")
     other_prompts: str = _field("", "other-prompts", "other prompts", page="evolution")
     profile_step: int | None = _field(
@@ -193,9 +194,9 @@ class PageState:
     version: str = _field("", "version", "version", page="prompts")
     calls_view: str = _field(TRACES, "view", "view", _one_of(CALL_VIEWS, TRACES), page="calls", key="calls-view")
     trace: str = _field("", "trace", "trace", page="calls")
-    trace_from: str = _field("", "from", "first user", page="calls", key="trace-from", typed=True)
+    trace_from: str = _field("", "from", "first user", page="calls", key="trace-from")
     call: str = _field("", "call", "call", page="calls")
-    call_search: str = _field("", "call-search", "search", page="calls", typed=True)
+    call_search: str = _field("", "call-search", "search", page="calls")
 
 
 RULES: dict[str, Rule] = {f.name: f.metadata["rule"] for f in dataclasses.fields(PageState)}
@@ -206,6 +207,10 @@ USERS = ("user", "other_user")
 """Fields that name a user of the dataset."""
 RUNS = ("comparison", "other_comparison", "experiment_run", "realism_run", "agent_run", "trial", "suggestion")
 """Fields that name a run, of one dataset and split."""
+
+
+FORMER = {("evolution", "present", "true"): ("view", PRESENT)}
+"""Parameters of links that were made before, by page, name and value, and what they are called now."""
 
 
 def _write(value: object) -> str:
@@ -230,6 +235,9 @@ def read_address(state: PageState, page: str, query: str, *, complete: bool) -> 
         What was wrong, by field: a sentence that names the value which is used.
     """
     given, wrong = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}, {}
+    for (of, name, former), (now, instead) in FORMER.items():
+        if of == page and given.get(name, "").casefold() == former:
+            given.setdefault(now, instead)
     for attribute, rule in of_page(page).items():
         text = given.get(rule.name, "")
         if not complete and rule.name not in given:
@@ -275,7 +283,11 @@ def reset_dependents(state: PageState, changed: Iterable[str]) -> None:
             setattr(state, attribute, "")
     if "user" in fields:
         state.step, state.item = 1, ""
+    if fields & {"user", "split", "model", "prompts", "history", "batch_size"}:
+        state.chapter = None
     if fields & {"user", "history", "batch_size"}:
         state.profile_step = None
+    if "trace_from" in fields:
+        state.call = ""
     if "experiment" in fields:
         state.experiment_run = ""

@@ -19,6 +19,7 @@ from lusifer import store as storing
 from lusifer.runs import tables
 from lusifer.ui import session_keys, state
 from lusifer.ui.components import run_picker
+from lusifer.ui.components.error_rows import describe_rows
 from lusifer.ui.pages.home import worth
 from tests.conftest import PATIENCE, ROOT, write_tiny
 from tests.servers.openai import KEY
@@ -166,11 +167,12 @@ def test_another_user_starts_at_the_first_step(data_dir: Path) -> None:
     assert app.slider(key="step").value == 1 and not app.exception
 
 
-def test_present_mode_shows_only_what_matters(data_dir: Path) -> None:
-    app = open_page("evolution", user="405", step="2", present="true")
-    shown = texts(app)
-    assert not app.exception and "User 405, step 2 of 4" in shown and "Why it changed" in shown
-    assert "Forecast error over steps" not in shown and "The batch" in shown
+def test_a_link_to_a_chapter_presents_it(data_dir: Path) -> None:
+    app = open_page("evolution", user="405", view="present", chapter="99")
+    assert not app.exception and "There are 10 chapters" in texts(app) and app.query_params["chapter"] == "10"
+    assert "Forecast error over steps" not in texts(app)
+    app = open_page("evolution", user="405", step="3", view="present")
+    assert app.query_params["chapter"] == "5", "the one that tells the step"
 
 
 def test_history_and_batch_size(data_dir: Path) -> None:
@@ -343,6 +345,10 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
     chart = worth.shown_rows(figures, "It")
     assert set(chart["rmse"]) <= {values["rmse"] for values in figures.values()} and len(chart) >= 4
     assert chart["simulator"].is_monotonic_increasing, "the simulators come last"
+    drawn = describe_rows(chart)
+    assert [r["rmse"] for r in drawn["rows"]] == chart["rmse"].tolist() and 2 <= len(drawn["ticks"]) <= 8
+    inside = [v for r in drawn["rows"] for v in (r["low"], r["rmse"], r["high"])]
+    assert all(drawn["from"] < v < drawn["to"] for v in (*inside, *drawn["ticks"]))
     said = texts(open_page("home"))
     assert "it predicts" in said and f"{run['summary']['rows']:,} held-out ratings" in said
     assert f"{checked['borne_out']:,} of" in said
@@ -514,6 +520,7 @@ def test_claims_are_marked_on_evolution(data_dir: Path) -> None:
     assert not app.exception and "Checked against the ratings" in said
     verdicts = [s["verdict"] for s in shown_step(app)["statements"]]
     assert any(v["verdict"] == "supported" and v["why"] and v["evidence"] for v in verdicts)
+    assert not app.dataframe, "the table is made where it is opened"
 
 
 def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypatch) -> None:
