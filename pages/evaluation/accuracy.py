@@ -123,7 +123,7 @@ with st.container(horizontal=True):
     downloads.show_csv_button("Predictions as CSV", ctx.dataset.with_file_ids(passing), f"run-{run_shown['id']}.csv")
     st.download_button(
         "Report as HTML",
-        lambda: html_report.build_report(ctx, run_shown, frame, passing, names),
+        html_report.report_builder(ctx, run_shown, frame, passing, names),
         f"run-{run_shown['id']}.html",
         "text/html",
         icon=":material/description:",
