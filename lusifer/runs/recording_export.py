@@ -98,10 +98,8 @@ def _find_prompts(store: Store, version: str) -> PromptSet:
     Raises:
         InvalidInputError: it is not in the database, or the answers are another draw than the first.
     """
-    for number in [r["number"] for r in store.list_prompts()]:
-        found = versions.get(store, number).prompts
-        if found.version == version:
-            return found
+    if found := versions.find_recorded(store, version):
+        return found.prompts
     shipped = next((p for p in map(prompts.load, prompts.SHIPPED) if p.version == version), None)
     if shipped is None:
         raise InvalidInputError(f"The prompts {version} are not in this database.", "Save them as a version first.")

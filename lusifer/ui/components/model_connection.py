@@ -37,10 +37,39 @@ def list_ollama_models(url: str) -> list[str]:
     return ollama_server.list_running(Endpoint("ollama", url, kind="ollama"))
 
 
+def show_connect_button() -> None:
+    """A button that opens the connection over the page: the sidebar may be out of sight."""
+    if st.button("Connect a model", icon=":material/cable:", type="primary", key="open-connection"):
+        session_keys.CONNECTING.set(True)
+        st.rerun()
+
+
+def _end_connecting() -> None:
+    session_keys.CONNECTING.pop()
+
+
+@st.dialog("Connect a model", icon=":material/cable:", on_dismiss=_end_connecting)
+def show_connection_dialog(model: str) -> None:
+    """The connection over the page, with the choice of a model; the sidebar goes without meanwhile."""
+    show_connection(model)
+    listed = session_keys.LISTED_MODELS.get()
+    selected = st.selectbox(
+        "Model",
+        listed,
+        index=0 if listed else None,
+        key=f"_listed-{next(iter(listed), '')}",  # another list begins with its first
+        accept_new_options=True,
+        placeholder="List models, or type ENDPOINT:MODEL",
+    )
+    if st.button("Use it", icon=":material/check:", type="primary", key="_use_listed", disabled=not selected):
+        use_models(listed, str(selected))
+
+
 def use_models(listed: list[str], selected: str) -> None:
     """Offer models, and go on with one of them."""
     session_keys.LISTED_MODELS.set(listed)
     page_state.choose(model=selected)
+    _end_connecting()
     close_popover(POPOVER)
     st.rerun()
 
@@ -194,7 +223,7 @@ def _list_models(endpoint: Endpoint) -> None:
     if not models:
         _show_outcome(error="The server lists no model.")
     session_keys.LISTED_MODELS.set([f"{endpoint.name}:{name}" for name in models])
-    _show_outcome(f"{len(models)} model{'s' * (len(models) != 1)} listed: choose one above.")
+    _show_outcome(f"{len(models)} model{'s' * (len(models) != 1)} listed.")
 
 
 def _test_connection(endpoint: Endpoint, model: str | None) -> None:
