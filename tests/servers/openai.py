@@ -475,10 +475,8 @@ class OpenAIServer:
                 rows[0]["rating"] = None
             if way == "foreign-ids":
                 rows = [{**r, "item_id": r["item_id"] + 100_000} for r in rows[:1]] + rows[1:]
-            if way == "duplicates":
-                rows = [r for r in rows for _ in range(2)]
-            if way == "two-ratings":
-                rows = [*rows, {**rows[0], "rating": values[rows[0]["rating"] == values[0]]}]
+            other = {**rows[0], "rating": values[rows[0]["rating"] == values[0]]}
+            rows = {"duplicates": [r for r in rows for _ in range(2)], "two-ratings": [*rows, other]}.get(way, rows)
             if way == "strings":
                 rows = [{**r, "item_id": str(r["item_id"]), "rating": f"{r['rating']}/5"} for r in rows]
             text = json.dumps({"ratings": rows})
