@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import threading
@@ -33,6 +34,7 @@ _REFUSED = {"no-schema": ("format", r"\bformat\b|grammar|schema"), "no-logprobs"
 """Parts that a version or a model may not take, and the words by which a refusal names them."""
 _digests: dict[tuple[str, str], tuple[float, str]] = {}
 _lock = threading.Lock()
+log = logging.getLogger(__name__)
 
 
 class OllamaError(Exception):
