@@ -79,7 +79,6 @@ def draw_app() -> None:
     """Draw the sidebar, then the chosen page, or the welcome page while there is no data."""
     page = st.navigation(page_registry.build_pages())
     page_state.begin_run(page.url_path)
-    st.set_page_config(initial_sidebar_state="collapsed" if page_state.current().presenting else "auto")
     st.html((DARK_STYLE if st.context.theme.type == "dark" else "") + READABLE_STYLE + UNSEEN_STYLE + TOOLBAR_STYLE)
     page_state.open_notes()
     names = dataset_picker.dataset_names()
@@ -203,7 +202,7 @@ def _show_usage(ctx: state.PageContext) -> None:
     spent = format_spent(used)
     st.table(
         {
-            "Calls made": f"{used['made']:,.0f}",
+            "Calls": f"{used['made']:,.0f}",
             "From cache": f"{used['cached']:,.0f}",
             "Failed": f"{used['failed']:,.0f}",
             "Tokens in / out": f"{used['input_tokens']:,.0f} / {used['output_tokens']:,.0f}",

@@ -44,6 +44,10 @@ _BEFORE_RATING = DETERMINERS | {
 _PARTS = {("a", "third"): 1 / 3, ("two", "thirds"): 2 / 3, ("a", "quarter"): 1 / 4, ("three", "quarters"): 3 / 4}
 _STARS = {"star", "stars"}
 _ABOVE, _BELOW = {"above", "higher", "better", "over"}, {"below", "lower", "worse", "under"}
+_PHRASES: dict[str, list[tuple[tuple[str, ...], bool]]] = {}
+"""Names of the highest (true) and the lowest rating, by their first word."""
+for _phrase, _is_top in [*((p, True) for p in TOP_PHRASES), *((p, False) for p in BOTTOM_PHRASES)]:
+    _PHRASES.setdefault(_phrase[0], []).append((_phrase, _is_top))
 _ALONE = {"only", "sole", "lone", "single"}
 
 
@@ -124,19 +128,19 @@ class _Reader:
         return Quantity("difference", first, last + 1, number=side * value) if side else None
 
     def _named(self, at: int) -> Quantity | None:
-        for phrases, value in ((TOP_PHRASES, self.scale.highest), (BOTTOM_PHRASES, self.scale.lowest)):
-            for phrase in phrases:
-                if tuple(self.word(at + k) for k in range(len(phrase))) == phrase:
-                    return Quantity(
-                        "rating",
-                        at,
-                        at + len(phrase),
-                        frozenset({value}),
-                        (value,),
-                        negated=self._is_negated(at),
-                        unique=self._is_unique(at),
-                        named=True,
-                    )
+        for phrase, is_top in _PHRASES.get(self.word(at), ()):
+            if all(self.word(at + k) == word for k, word in enumerate(phrase)):
+                value = self.scale.highest if is_top else self.scale.lowest
+                return Quantity(
+                    "rating",
+                    at,
+                    at + len(phrase),
+                    frozenset({value}),
+                    (value,),
+                    negated=self._is_negated(at),
+                    unique=self._is_unique(at),
+                    named=True,
+                )
         return None
 
     def _share(self, at: int) -> Quantity | None:

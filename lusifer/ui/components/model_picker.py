@@ -45,8 +45,11 @@ def pick_model(data: Dataset, split: Split) -> str:
     if model == BUILTIN:
         st.caption("Template-based statistical simulator: no LLM, no key, ignores prompt wording.")
         _offer_local_models()
-    with closing_popover("Connect a model", model_connection.POPOVER, icon=":material/cable:", type="tertiary"):
-        model_connection.show_connection(model)
+    if session_keys.CONNECTING.get():
+        model_connection.show_connection_dialog(model)
+    else:
+        with closing_popover("Connect a model", model_connection.POPOVER, icon=":material/cable:", type="tertiary"):
+            model_connection.show_connection(model)
     return model
 
 
@@ -83,10 +86,7 @@ def _order_free_models(recordings: list[Recording]) -> list[str]:
 
 def _show_provenance(recording: Recording) -> None:
     header = recording.header
-    st.caption(
-        f"Recorded, not live: {len(recording.users)} users, answered by "
-        f"{escape_markdown(header.answered_by or 'an unnamed model')}."
-    )
+    st.caption(f"Recorded, not live: {len(recording.users)} users, answered by {escape_markdown(header.answerer)}.")
     with st.popover("About this recording", icon=":material/movie:", type="tertiary"):
         st.table(
             {

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -108,17 +107,6 @@ def show_legend() -> None:
     )
 
 
-@contextmanager
-def large_text(key: str) -> Iterator[None]:
-    """A container whose text is large enough for the last row of a room."""
-    st.html(
-        f"<style>.st-key-{key} :is(p, li) {{font-size: 1.3rem; line-height: 1.5}}"
-        f" .st-key-{key} h1 {{font-size: 2.2rem}}</style>"
-    )
-    with st.container(key=key):
-        yield
-
-
 def show_batch(step: Step, chosen: Collection[int] = ()) -> None:
     """A batch's movies with the rating given and what was forecast before it was seen.
 
@@ -152,7 +140,7 @@ def show_batch(step: Step, chosen: Collection[int] = ()) -> None:
         frame.drop(columns=[c for c in ("Poster", "About") if not frame[c].any()]),
         column_config={
             "Poster": st.column_config.ImageColumn(width=45),
-            with_item_noun("Movie"): st.column_config.TextColumn(pinned=True, width=150),
+            with_item_noun("Movie"): data_tables.title_column(with_item_noun("Movie"), frame[with_item_noun("Movie")]),
             "Rating": st.column_config.NumberColumn(format="%.3g", width=60),
             "Forecast": st.column_config.NumberColumn(
                 format="%.2f", width=75, help="Expected rating, forecast before the actual one was shown."

@@ -60,8 +60,10 @@ def _nearest_user(data: Dataset, given: str) -> str:
     return page_fields.nearest_text(given, [label for label in labels if isinstance(label, str)], "")
 
 
-FIRST_SHOWN = 452
-"""Whom a recording of MovieLens 100K opens on, where it has this user: one whose picture changes within four steps."""
+FIRST_SHOWN = 479
+"""Whom a recording of MovieLens 100K opens on, where it has this user: one whose taste turns within four steps over 112
+days, and of whom the shipped model is as right as of most (RMSE .86, user and item bias .87; the median of its 37 users
+is a difference of -.03, this one's is -.01)."""
 
 
 def default_user(ctx: PageContext) -> int:
@@ -85,14 +87,17 @@ def is_recorded(ctx: PageContext, user: int) -> bool:
     recording = ctx.recording
     if recording is None or user in recording.users:
         return True
+    data = ctx.dataset
     st.info(
-        f"User {user} is not in the recording {escape_markdown(recording.name)}, which holds {len(recording.users)} "
-        "users.",
+        f"User {escape_markdown(str(data.user_label(user)))} is not in the recording "
+        f"{escape_markdown(recording.name)}, which holds {len(recording.users)} users.",
         icon=":material/movie:",
     )
     nearest = min(recording.users, key=lambda other: abs(other - user))
     with st.container(horizontal=True):
-        if st.button(f"Show user {nearest}, who is recorded", icon=":material/person_search:", type="primary"):
+        if st.button(
+            f"Show user {data.user_label(nearest)}, who is recorded", icon=":material/person_search:", type="primary"
+        ):
             select_user(nearest)
             st.rerun()
         if st.button("Use the built-in for this user", icon=":material/calculate:"):
@@ -111,11 +116,11 @@ def id_field(label: str, attribute: str) -> int:
     data = state.current_context().dataset
     user = data.find_user(getattr(page_state.current(), attribute))
     shown = data.user_label(user)
-    key = page_state.seed(attribute, shown)
+    seeded = page_state.seed_typed(attribute, shown)
     if isinstance(shown, str):
-        st.text_input(label, key=key, width=150)
+        st.text_input(label, width=150, **seeded)
     else:
-        st.number_input(label, min_value=0, step=1, key=key, width=150)
+        st.number_input(label, min_value=0, step=1, width=150, **seeded)
     return user
 
 

@@ -74,7 +74,7 @@ def _comparison(
 
     def compare(job: Job) -> dict[str, Any]:
         evidence = evidence_control.prepare(ctx.dataset, ctx.split, job) if told else None
-        run_ctx = job_context.build_run_context(ctx, store, job, seed=seed, titles=predictor_titles.TITLES)
+        run_ctx = job_context.build_run_context(ctx, store, job, seed=seed, titles=predictor_titles.PROGRESS_TITLES)
         run = run_comparison(run_ctx, config, replace(spec, evidence=evidence), title, on_start=job.follow_run)
         run.require_finished()
         return run.row

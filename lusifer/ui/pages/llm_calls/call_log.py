@@ -7,6 +7,7 @@ import math
 import re
 import shlex
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,19 +27,12 @@ from lusifer.store import FIRST_LOCAL, Store
 from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.components import data_tables, downloads
 from lusifer.ui.components.job_panel import offer_job
-from lusifer.ui.formatting import escape_markdown, format_cost, format_money
+from lusifer.ui.formatting import escape_markdown, format_cost, format_money, format_spent
+from lusifer.ui.pages.llm_calls.call_table import status_title
 from lusifer.ui.pages.llm_calls.tree_data import PURPOSE_TITLES
 
 PAGE_SIZE = 100
 """Calls shown at a time."""
-STATUS_TITLES = {
-    "ok": "Answered",
-    "cached": "From cache",
-    "failed": "Failed",
-    "invalid": "Invalid answer",
-}
-RECORDED_TITLE = "Recorded"
-
 TOTAL_GROUPS = {
     "day": "Day",
     "model": "Model",
@@ -46,11 +40,6 @@ TOTAL_GROUPS = {
     "purpose": "Purpose",
     "error_kind": "Error type",
 }
-
-
-def status_title(status: str, model: str) -> str:
-    """How a call ended; an answer from a recording was no call at all."""
-    return RECORDED_TITLE if status == "ok" and model.startswith(PREFIX) else STATUS_TITLES.get(status, status)
 
 
 def reader() -> str | None:
@@ -79,32 +68,6 @@ def find_call(store: Store, number: int | None) -> dict[str, Any] | None:
     return None if hidden else call
 
 
-def call_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Calls as the table shows them, by call number."""
-    table = pd.DataFrame(rows)
-    if table.empty:
-        return table
-    return pd.DataFrame(
-        {
-            "When": pd.to_datetime(table["created_at"]),
-            "Purpose": table["purpose"].map(lambda p: PURPOSE_TITLES.get(p, p)),
-            "User": table["user_id"].astype("Int64"),
-            "Step": table["step"].astype("Int64"),
-            "Model": table["model"],
-            "Status": [status_title(*pair) for pair in zip(table["status"], table["model"], strict=True)],
-            "Error": table["error_kind"].fillna(""),
-            "Attempts": table["attempts"].astype("Int64"),
-            "Tokens in": table["input_tokens"].astype("Int64"),
-            "Cached": table["cached_tokens"].astype("Int64"),
-            "Tokens out": table["output_tokens"].astype("Int64"),
-            "Seconds": table["latency_ms"].astype(float) / 1000,
-            "Price": table["price"].astype(float),
-            "Prompt version": table["prompt_version"],
-            "Run": table["run_id"],
-        }
-    ).set_index(table["id"])
-
-
 def totals_table(store: Store, grouping: str) -> pd.DataFrame:
     """Sums over calls, with the share that came from the cache."""
     table = pd.DataFrame(store.sum_calls(grouping, reader()))
@@ -120,10 +83,17 @@ def totals_table(store: Store, grouping: str) -> pd.DataFrame:
             "Failed": table["failed"],
             "Tokens in": table["input_tokens"],
             "Tokens out": table["output_tokens"],
-            "Price": table["price"],
+            "Price": [_price_of(row, grouping) for row in table.to_dict("records")],
             "Seconds per call": table["latency_ms"].astype(float) / 1000,
         }
     )
+
+
+def _price_of(row: Mapping[Any, Any], grouping: str) -> str:
+    """What the calls of a row of totals cost; a recording's answers were no calls."""
+    if grouping == "model" and str(row["model"]).startswith(PREFIX):
+        return "free: recorded"
+    return format_spent(row)
 
 
 def parse_answer(text: str | None) -> Any | None:
@@ -312,8 +282,9 @@ def _show_ask_again(call: dict[str, Any]) -> None:
         return
     if job is not None:
         st.caption("The new answer. It is recorded as a separate call, the newest in the list.")
-        for place, title, text in zip(st.columns(2), ("Stored", "New sample"), (call["text"], job.result), strict=True):
-            with place:
+        grid = st.grid(2, min_column_width=380)
+        for title, text in (("Stored", call["text"]), ("New sample", job.result)):
+            with grid.container():
                 st.caption(title)
                 st.code(str(text or ""), language="json", wrap_lines=True, height=260)
 

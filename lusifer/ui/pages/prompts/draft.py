@@ -12,9 +12,12 @@ from lusifer.errors import LusiferError
 from lusifer.prompts import PromptSet, versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
-from lusifer.ui import page_state, session_keys, state
+from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.pages.prompts import active_version
 from lusifer.ui.state import PageContext
+
+MAX_NOTE = 200
+"""Characters of a note."""
 
 
 @dataclass
@@ -62,6 +65,15 @@ def start_draft(base: PromptVersion) -> Draft:
     session_keys.PROMPT_DRAFT.set(draft)
     page_state.settle("draft", "")
     return draft
+
+
+def edit_suggestion(store: Store, base: PromptVersion, edited: PromptSet, reason: str) -> None:
+    """Open the editor on a draft of a version with changes that are not saved; why, as its note."""
+    draft = start_draft(base)
+    save_draft(store, draft, edited)
+    draft.prompts = edited
+    st.session_state[_note_key(draft)] = reason[:MAX_NOTE]
+    page_state.choose(prompts_view=page_fields.EDIT_PROMPT)
 
 
 def save_draft(store: Store, draft: Draft, edited: PromptSet) -> None:
@@ -135,6 +147,10 @@ def edit_name(draft: Draft) -> str:
     return name.strip() or draft.prompts.name
 
 
+def _note_key(draft: Draft) -> str:
+    return f"lab-{draft.id}-note"
+
+
 def show_save(store: Store, draft: Draft, sound: bool) -> None:
     """A note and the button that makes a version of the draft."""
     if settings.is_public():
@@ -143,7 +159,11 @@ def show_save(store: Store, draft: Draft, sound: bool) -> None:
     base = versions.get(store, draft.base)
     same = draft.prompts == base.prompts
     note = st.text_input(
-        "Note", key=f"lab-{draft.id}-note", max_chars=200, placeholder="What you changed, and why", width="stretch"
+        "Note",
+        key=_note_key(draft),
+        max_chars=MAX_NOTE,
+        placeholder="What you changed, and why",
+        width="stretch",
     )
     if st.button(
         "Save as a version",
