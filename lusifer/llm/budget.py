@@ -20,7 +20,7 @@ from typing import Unpack
 from lusifer import settings
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm.prices import price
-from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options, innermost
+from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options, innermost, timeout_of
 from lusifer.store import Store
 from lusifer.store.bookings import Room
 
@@ -192,8 +192,7 @@ class BudgetedLLM(LLMWrapper):
         if not self._tidied:
             self._tidied = True
             self.store.release_dead_bookings()
-        timeout = getattr(getattr(innermost(self), "endpoint", None), "timeout", None) or 0
-        patience, wait, idle = max(MAX_WAIT_SECONDS, 2 * timeout), POLL_SECONDS, False
+        patience, wait, idle = max(MAX_WAIT_SECONDS, 2 * timeout_of(self)), POLL_SECONDS, False
         until, before = time.monotonic() + patience, None
         while True:
             if self.cancelled():

@@ -193,8 +193,8 @@ class Ollama:
             try:
                 installed = list_installed(self.endpoint, cancelled=self.cancelled)
                 digest = installed.get(self.model) or installed.get(f"{self.model}:latest") or ""
-            except ModelError:  # busy: the model is what it was, and its stored answers keep their names
-                log.info("The server of %s does not say which model it has just now.", self.spec)
+            except ModelError:
+                pass  # busy: the model is what it was, and its stored answers keep their names
             with _lock:
                 _digests[name] = (time.monotonic(), digest)
         return f"{self.endpoint.url}|{self.model}@{digest[:12]}"

@@ -122,9 +122,10 @@ def test_who_waits_asks_itself_where_the_first_one_fails(store, error) -> None:
 
 
 def test_a_question_that_takes_long_is_not_asked_beside(store, monkeypatch) -> None:
-    """However long the first one waits for its turn or its money: a second question would be paid too."""
-    clock = time.monotonic
-    llm, results = CachedLLM(Answering(0.3), store), list[bool]()
+    """An endpoint that is given hours for an answer is waited for as long: a second question would be paid too."""
+    clock, slow = time.monotonic, Answering(0.3)
+    slow.endpoint = Endpoint("x", "http://127.0.0.1/v1", timeout=10**6)
+    llm, results = CachedLLM(slow, store), list[bool]()
     threads = [threading.Thread(target=lambda: results.append(llm.complete(question(1)).cached)) for _ in range(2)]
     monkeypatch.setattr(time, "monotonic", lambda: clock() * 10_000)  # hours go by
     for thread in threads:
