@@ -27,6 +27,7 @@ DIRECTION = [
     "\u200e",
     "\u200f",
     "\u061c",
+    *map(chr, range(0x206A, 0x2070)),  # what came before them, of no class any more
     *(c for c in map(chr, range(65536)) if unicodedata.bidirectional(c) in EMBEDDINGS),
 ]
 CONTROLS = [chr(n) for n in (*range(9), *range(11, 32), *range(127, 160))]

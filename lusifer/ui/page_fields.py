@@ -12,12 +12,14 @@ from urllib.parse import parse_qs
 
 from lusifer.prompts import TEMPLATES
 
-PROMPT_VIEWS = EDIT_PROMPT, COMPARE_PROMPTS, PROMPT_VERSIONS = "Edit", "Compare", "Versions"
+PROMPT_VIEWS = EDIT_PROMPT, COMPARE_PROMPTS, SUGGEST_EDITS, PROMPT_VERSIONS = "Edit", "Compare", "Suggest", "Versions"
 """The views of the Prompts page."""
 MAP_COLOURS = ("mean", "activity", "genre", "error")
 """What the points of the map of users are coloured by."""
 LAB_VIEWS = EDIT_PROFILE, WHAT_IF, YOU = "Edit a profile", "What if", "You"
 """The views of the What-if lab."""
+EVOLUTION_VIEWS = STEPS, PRESENT = "steps", "present"
+"""The views of Evolution: the steps, and its story as a presentation."""
 CALL_VIEWS = TRACES, ALL_CALLS = "Traces", "All calls"
 """The views of the LLM calls page."""
 ACCURACY_VIEWS = ("distribution", "groups", "calibration", "audit", "misses", "pairs", "ranking", "cold", "runs")
@@ -129,15 +131,21 @@ class PageState:
         user_search: words that users are searched for.
         map_colour: what the map of users is coloured by.
         step: the step that is shown, from 1.
-        presenting: Evolution's presentation mode.
+        evolution_view: what Evolution shows: the steps, or its story as a presentation.
+        chapter: of the story that is presented, from 1; the chapter of the step, or the first, by default.
         side_by_side: whether Evolution compares two sides; the next three are the other one's.
         profile_step: after which step Predict ratings takes the profile; the last by default.
+        item: an item that Predict ratings is asked for, by the id that the files have.
         lab_view: what is open in the What-if lab.
         details: what is open under Details on Accuracy.
         comparison: the recorded comparison that is shown, by its id; so are the next runs on their pages.
+        other_comparison: the one that it is compared with.
+        slice: which ratings of the comparison are listed: ``genre:Horror``, ``cell:5:3``; empty for all.
+        predictor: whose errors are listed and shown, a column of the comparison.
         experiment: by its name.
         prompts_view: what is open on Prompts.
         template: the template that is edited.
+        suggestion: the run whose suggested edits are shown, by its id.
         draft: the draft that is edited, by its id.
         version: the version that is shown, such as ``v4``.
         calls_view: what is open on LLM calls.
@@ -158,7 +166,8 @@ class PageState:
     user_search: str = _field("", "find", "search", page="users")
     map_colour: str = _field("mean", "colour", "colour", _one_of(MAP_COLOURS, "mean"), page="users")
     step: int = _field(1, "step", "step", _whole(1, None, 1))
-    presenting: bool = _field(False, "present", "presentation mode", _read_switch, page="evolution")
+    evolution_view: str = _field(STEPS, "view", "view", _one_of(EVOLUTION_VIEWS, STEPS), page="evolution")
+    chapter: int | None = _field(None, "chapter", "chapter", _whole(1, None, None), page="evolution")
     side_by_side: bool = _field(False, "beside", "side by side", _read_switch, page="evolution")
     other_user: str = _field("", "other-user", "other user", page="evolution")
     other_model: str = _field("", "other-model", "other model", page="evolution")
@@ -166,9 +175,13 @@ class PageState:
     profile_step: int | None = _field(
         None, "profile-step", "profile after step", _whole(1, None, None), page="rate", key="from_step"
     )
+    item: str = _field("", "movie", "movie", page="rate")
     lab_view: str = _field(EDIT_PROFILE, "hands", "view", _one_of(LAB_VIEWS, EDIT_PROFILE), page="hands")
     details: str = _field(ACCURACY_VIEWS[0], "view", "view", _one_of(ACCURACY_VIEWS, ACCURACY_VIEWS[0]), page="errors")
     comparison: str = _field("", "run", "comparison", page="errors")
+    other_comparison: str = _field("", "other", "other comparison", page="errors")
+    slice: str = _field("", "slice", "slice", page="errors")
+    predictor: str = _field("", "predictor", "predictor", page="errors")
     experiment: str = _field("", "experiment", "experiment", page="experiments")
     experiment_run: str = _field("", "run", "result", page="experiments")
     realism_run: str = _field("", "run", "result", page="fidelity", key="fidelity-run")
@@ -176,6 +189,7 @@ class PageState:
     prompts_view: str = _field(EDIT_PROMPT, "view", "view", _one_of(PROMPT_VIEWS, EDIT_PROMPT), page="prompts")
     template: str = _field("update", "template", "template", _one_of(tuple(TEMPLATES), "update"), page="prompts")
     trial: str = _field("", "trial", "comparison", page="prompts", key="trial-run")
+    suggestion: str = _field("", "suggestion", "suggestion", page="prompts", key="suggestion-run")
     draft: str = _field("", "draft", "draft", page="prompts")
     version: str = _field("", "version", "version", page="prompts")
     calls_view: str = _field(TRACES, "view", "view", _one_of(CALL_VIEWS, TRACES), page="calls", key="calls-view")
@@ -191,8 +205,12 @@ DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(PageSt
 """The value of each field that nobody chose."""
 USERS = ("user", "other_user")
 """Fields that name a user of the dataset."""
-RUNS = ("comparison", "experiment_run", "realism_run", "agent_run", "trial")
+RUNS = ("comparison", "other_comparison", "experiment_run", "realism_run", "agent_run", "trial", "suggestion")
 """Fields that name a run, of one dataset and split."""
+
+
+FORMER = {("evolution", "present", "true"): ("view", PRESENT)}
+"""Parameters of links that were made before, by page, name and value, and what they are called now."""
 
 
 def _write(value: object) -> str:
@@ -217,6 +235,9 @@ def read_address(state: PageState, page: str, query: str, *, complete: bool) -> 
         What was wrong, by field: a sentence that names the value which is used.
     """
     given, wrong = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}, {}
+    for (of, name, value), (now, instead) in FORMER.items():
+        if of == page and given.get(name, "").casefold() == value:
+            given.setdefault(now, instead)
     for attribute, rule in of_page(page).items():
         text = given.get(rule.name, "")
         if not complete and rule.name not in given:
@@ -261,8 +282,12 @@ def reset_dependents(state: PageState, changed: Iterable[str]) -> None:
         for attribute in RUNS:
             setattr(state, attribute, "")
     if "user" in fields:
-        state.step = 1
+        state.step, state.item = 1, ""
+    if fields & {"user", "split", "model", "prompts", "history", "batch_size"}:
+        state.chapter = None
     if fields & {"user", "history", "batch_size"}:
         state.profile_step = None
+    if "trace_from" in fields:
+        state.call = ""
     if "experiment" in fields:
         state.experiment_run = ""

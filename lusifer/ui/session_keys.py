@@ -16,6 +16,7 @@ from lusifer.datasets import MOVIES, ItemNouns
 
 if TYPE_CHECKING:
     from lusifer.ui.page_state import PageSession
+    from lusifer.ui.pages.evolution.story_page import Presented
     from lusifer.ui.pages.prompts.draft import Draft
     from lusifer.ui.pages.prompts.draft_run import DraftRun
     from lusifer.ui.state import PageContext
@@ -92,11 +93,15 @@ DETAILS_FILE: Slot[str] = Slot("_details_done", "")
 DETAILS_MESSAGE: Slot[str] = Slot("_details_said", "")
 PLAYING: Slot[bool] = Slot("playing", False)
 STEP_SHOWN_AT: Slot[float] = Slot("_shown", 0.0)
+PRESENTED: Slot[Presented | None] = Slot("_presented", None)
 RATED_FOR: Slot[tuple[str, str, int] | None] = Slot("_movies_for", None)
+ITEM_ASKED_FOR: Slot[tuple[int, str] | None] = Slot("_movie_asked", None)
+SESSION_PINS: Slot[tuple[str, ...] | None] = Slot("_pins", None)
 STARTED_COMPARISON: Slot[str] = Slot("_started", "")
 HOME_LOOKED_AT: Slot[bool] = Slot("_home", False)
 HOME_JOB: Slot[str] = Slot("_home-job", "")
 EPISODE: Slot[tuple[str, list[dict[str, Any]]]] = Slot("_talk", ("", []))
+CONNECTING: Slot[bool] = Slot("_connecting", False)
 PRUNED_MESSAGE: Slot[str] = Slot("_pruned", "")
 PROMPT_DRAFT: Slot[Draft | None] = Slot("_draft", None)
 SAVED_VERSION: Slot[str] = Slot("_saved", "")

@@ -79,7 +79,6 @@ def draw_app() -> None:
     """Draw the sidebar, then the chosen page, or the welcome page while there is no data."""
     page = st.navigation(page_registry.build_pages())
     page_state.begin_run(page.url_path)
-    st.set_page_config(initial_sidebar_state="collapsed" if page_state.current().presenting else "auto")
     st.html((DARK_STYLE if st.context.theme.type == "dark" else "") + READABLE_STYLE + UNSEEN_STYLE + TOOLBAR_STYLE)
     page_state.open_notes()
     names = dataset_picker.dataset_names()

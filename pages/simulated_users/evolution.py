@@ -1,7 +1,5 @@
 """Evolution: step through a profile with its batch, its changes and the reasons for them."""
 
-from dataclasses import asdict
-
 import streamlit as st
 
 from lusifer.charts import evolution_charts
@@ -10,54 +8,48 @@ from lusifer.simulator.repetition import repetition
 from lusifer.ui import page_fields, page_registry, page_state, state
 from lusifer.ui.components import claim_audit, downloads, evolution_runner, profile_view, user_picker
 from lusifer.ui.components.linked_evolution import pinned_items, show_linked_evolution
-from lusifer.ui.formatting import escape_markdown, with_item_noun
+from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.pages.evolution import evolution_tables, linked_steps, side_by_side, step_player, story_page
 
 ctx = state.current_context()
 now = page_state.current()
-presenting = now.presenting
+presenting = now.evolution_view == page_fields.PRESENT
 
-if not presenting:
-    st.title("Evolution", icon=":material/timeline:")
-    st.caption(
-        "The newest ratings are read in batches, oldest first. Before each batch the model forecasts "
-        "its ratings; then it sees them, updates the profile and explains the changes."
-    )
-with st.container(horizontal=True, vertical_alignment="bottom"):
+st.title("Evolution", icon=":material/timeline:")
+st.caption(
+    "The newest ratings are read in batches, oldest first. Before each batch the model forecasts "
+    "its ratings; then it sees them, updates the profile and explains the changes."
+)
+controls = st.container(horizontal=True, vertical_alignment="bottom")
+with controls:
     user = user_picker.pick_user()
-    if not presenting:
-        with st.popover("History", icon=":material/tune:", help="History length and batch size"):
-            st.number_input(
-                "History length (ratings)",
-                1,
-                page_fields.MAX_HISTORY,
-                None,
-                10,
-                key=page_state.seed_typed("history")["key"],  # can be empty: its default stays none
-                placeholder=f"{ctx.default_history_and_batch_size[0]} (default)",
-            )
-            st.number_input(
-                "Batch size (ratings)",
-                1,
-                page_fields.MAX_BATCH_SIZE,
-                None,
-                5,
-                key=page_state.seed_typed("batch_size")["key"],  # can be empty: its default stays none
-                placeholder=f"{ctx.default_history_and_batch_size[1]} (default)",
-            )
-    st.toggle(
-        "Presentation mode",
-        key=page_state.seed("presenting"),
-        help="Shows only the profile, the batch and the explanation, in large type.",
-    )
-    beside = not presenting and st.toggle(
+    with st.popover("History", icon=":material/tune:", help="History length and batch size"):
+        st.number_input(
+            "History length (ratings)",
+            1,
+            page_fields.MAX_HISTORY,
+            None,
+            10,
+            key=page_state.seed_typed("history")["key"],  # can be empty: its default stays none
+            placeholder=f"{ctx.default_history_and_batch_size[0]} (default)",
+        )
+        st.number_input(
+            "Batch size (ratings)",
+            1,
+            page_fields.MAX_BATCH_SIZE,
+            None,
+            5,
+            key=page_state.seed_typed("batch_size")["key"],  # can be empty: its default stays none
+            placeholder=f"{ctx.default_history_and_batch_size[1]} (default)",
+        )
+    beside = st.toggle(
         "Compare side by side",
         key=page_state.seed("side_by_side"),
         help="Compare with another user, model or prompt version at the same step.",
     )
 if not user_picker.is_recorded(ctx, user):
     st.stop()
-if beside:
+if beside and not presenting:
     other = side_by_side.pick_other_side(ctx, user)
     if other is not None:
         side_by_side.show_sides((ctx, user), other)
@@ -79,26 +71,15 @@ if not steps:
     )
     st.stop()
 
-view = st.container()  # above the control that says which step it shows
-number = step_player.pick_step(len(steps), linked=not presenting)
-step = steps[number - 1]
-before = evolution_runner.profile_before(ctx, user, steps, number)
-
+with controls:
+    story_page.show_present_button()
 if presenting:
-    with profile_view.large_text("present-body"):
-        st.title(
-            f"User {escape_markdown(str(ctx.dataset.user_label(user)))}, step {number} of {total_steps}", anchor=False
-        )
-        st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
-        left, right = st.columns([2, 3], gap="large")
-        with left:
-            st.subheader("The batch", icon=":material/view_list:")
-            st.markdown("\n".join(f"- **{r.rating:g}** {escape_markdown(r.item.title)}" for r in step.batch))
-        with right:
-            st.subheader("The profile", icon=":material/person:")
-            profile_view.show_profile(before, step.profile)
-    profile_view.show_legend()
+    story_page.present(ctx, spec, steps, total_steps)
     st.stop()
+
+view = st.container()  # above the control that says which step it shows
+number = step_player.pick_step(len(steps), linked=True)
+step = steps[number - 1]
 
 with view:
     described = linked_steps.describe_steps(ctx, user, spec, steps)
@@ -110,13 +91,18 @@ repeated = repetition(steps, number)
 if repeated.flagged and not ctx.builtin:
     st.warning(evolution_tables.describe_repetition(repeated), icon=":material/repeat:")
 
-with st.expander(
-    f"The batch of step {number} as a table, and how its statements were checked", icon=":material/table:"
-):
-    profile_view.show_batch(step, pinned_items())
+table = st.expander(
+    f"The batch of step {number} as a table, and how its statements were checked",
+    icon=":material/table:",
+    key="batch-table",
+    on_change="rerun",
+)
+with table:
+    if table.open:  # a table is heavy in a browser, seen or not
+        profile_view.show_batch(step, pinned_items())
     checked, faithfulness = claim_audit.step_claims(ctx, spec, steps, number)
     profile_view.show_audit_summary(checked, number, faithfulness)
-content = {"plan": asdict(spec), "steps": [s.to_json() for s in steps]}
+content = evolution_tables.export_steps(ctx.dataset, spec, steps)
 with st.container(horizontal=True):
     downloads.show_json_button(
         "Download all steps", content, f"user-{ctx.dataset.user_label(user)}-{ctx.split.name}.json", type="tertiary"

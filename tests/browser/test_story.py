@@ -27,7 +27,12 @@ def test_the_file_asks_for_nothing_and_goes_by_arrow_keys(browser, ml100k, last1
     page.goto(file.as_uri())
     current = page.locator("nav a[aria-current]")
     expect(current).to_have_text("Who")
-    for key, name in (("ArrowRight", "Step 1"), ("ArrowRight", "Step 2"), ("ArrowLeft", "Step 1")):
+    for key, name in (
+        ("ArrowRight", "Growth"),
+        ("ArrowRight", "Step 1"),
+        ("ArrowRight", "Step 2"),
+        ("ArrowLeft", "Step 1"),
+    ):
         page.keyboard.press(key)
         expect(current).to_have_text(name)
     assert page.evaluate("document.activeElement.textContent").startswith("Step 1 of")

@@ -244,7 +244,8 @@ def test_old_links_to_a_user_land(old_store: Store, monkeypatch: pytest.MonkeyPa
     assert app.number_input(key="user").value == USER and app.slider(key="step").value == 2
     assert app.number_input(key="history").value == 12 and app.number_input(key="batch").value == 6
     assert app.selectbox(key="model").value == MODEL and shown_step(app)["number"] == 2
-    assert link("evolution", present="true", **choices).toggle(key="present").value is True
+    app = link("evolution", present="true", step="2", **choices)
+    assert app.query_params["view"] == "present" and app.query_params["chapter"] == "4", "the chapter of that step"
     both = {"beside": "true", "other-user": "9", "other-model": "builtin"}
     app = link("evolution", **both, **choices)
     assert app.toggle(key="beside").value is True and app.number_input(key="other-user").value == 9

@@ -15,7 +15,8 @@ from tests.pages.test_pages import PAGES, PATHS, open_page, press, texts
 
 OTHER = {
     "evidence": True,
-    "presenting": True,
+    "evolution_view": page_fields.PRESENT,
+    "chapter": 4,
     "side_by_side": True,
     "history": 100,
     "batch_size": 5,
@@ -75,7 +76,8 @@ def test_the_fields_of_a_page_have_names_of_their_own() -> None:
         ("step=x", "step", 1),
         ("step=２", "step", 1),
         ("beside=yes", "side_by_side", False),
-        ("present=1", "presenting", False),
+        ("view=presnt", "evolution_view", page_fields.PRESENT),
+        ("chapter=0", "chapter", 1),
     ],
 )
 def test_a_wrong_value_is_said_and_the_nearest_is_used(query: str, attribute: str, value: object) -> None:
@@ -185,7 +187,7 @@ def test_names_that_there_are_not(data_dir: Path) -> None:
 
 
 def test_playing_ends_where_the_page_is_left(data_dir: Path) -> None:
-    app = press(open_page("evolution", user="405", present="true"), "Play")
+    app = press(open_page("evolution", user="405", beside="true", **{"other-user": "13"}), "Play")
     assert any(b.label == "Pause" for b in app.button)
     go(app, "rate")
     app = go(app, "evolution")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from lusifer.llm.recordings import find_recording
 from lusifer.simulator import Step, UserModelConfig, evolve, make_evolution_spec
@@ -150,6 +151,27 @@ def test_the_recordings_calls_are_there_at_once(data_dir: Path, monkeypatch: pyt
     stranger = open_page("calls", model=spec, trace="run:r1", call="1")
     assert not stranger.exception and "There are no calls of run:r1" in texts(stranger).replace("\\", "")
     assert not [c for c in stranger.code if "somebody's answer" in c.value], "calls of other visitors"
+
+
+def shown_tree(app: AppTest) -> dict[str, Any]:
+    """The tree as it was sent to the browser."""
+    (tree,) = (json.loads(c.proto.json) for c in app.get("bidi_component"))
+    return tree
+
+
+def test_a_user_beyond_those_listed_is_found(data_dir: Path) -> None:
+    stored = Store(data_dir / "lusifer.db")
+    for user in range(1, 251):
+        stored.save_call({**CALL, "user_id": user, "text": f"of user {user}"})
+    app = open_page("calls", model="openai:small", trace="run:r1", call="3")
+    assert [c for c in app.code if "of user 3" in c.value]
+    app.text_input(key="trace-from").set_value("240").run()
+    tree = shown_tree(app)
+    assert [u["key"] for u in tree["users"]] == [str(n) for n in range(240, 251)] and not app.exception
+    assert [c for c in app.code if "of user 240" in c.value], "the call that was looked at is none of them"
+    app.text_input(key="trace-from").set_value("nobody").run()
+    assert "about user nobody" in texts(app) and len(shown_tree(app)["users"]) == 200
+    assert app.query_params.get("from") is None
 
 
 def test_a_recording_lists_users_from_one_on(ml100k) -> None:

@@ -98,6 +98,27 @@ def test_answers_come_back_to_their_items(contexts, skip) -> None:
     assert update.changes[0].item_ids == (batch[0].item.id, batch[-1].item.id)
 
 
+def test_a_movie_rated_again_counts_once(ml100k) -> None:
+    """A bug of old: facts counted both ratings of a movie under two ids, though the question says the newest counts."""
+    titles = ml100k.items["title"]
+    first, second = titles[titles == titles[titles.duplicated()].iloc[0]].index.tolist()
+    other = next(i for i in titles.index if i not in (first, second))
+    seen = [Rated(ml100k.item(i), r, t) for t, (i, r) in enumerate([(first, 1.0), (other, 3.0), (second, 5.0)])]
+    assert summarize_ratings(seen, 3.5, ml100k.scale).startswith("2 ratings, mean 4.00")
+    assert "4.00 over 2 movies" in rating_habits(seen, 3.5, ml100k.scale, "movies")[0].text
+
+
+def test_an_earlier_item_without_a_year_is_not_taken_for_the_number_of_a_new_one(contexts) -> None:
+    """Without a year an item is known by its id alone, and a question's numbers are ids of others."""
+    context, _ = contexts[0]
+    rated = [Rated(Item(n, f"Book {n}", None, ("Novel",)), 3.0 + 2 * (n > 10), n) for n in range(1, 21)]
+    llm, seen = NumberingLLM(), tuple(rated[:10])
+    LLMUserModel(llm, ANONYMOUS).update(replace(context, seen=seen).with_batch(tuple(rated[10:])))
+    text, options = llm.questions[0]
+    assert "20 ratings, mean 4.00" in text and "10 × 5, 10 × 3" in text
+    assert options["metadata"].items == tuple(range(11, 21))
+
+
 def test_code_writes_the_numbers_of_the_rating_habits(ml100k, last10, contexts) -> None:
     context, batch = contexts[0]
     model = LLMUserModel(NumberingLLM(), ANONYMOUS)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -106,17 +105,6 @@ def show_legend() -> None:
         ":orange-badge[:material/edit: Rewritten] reworded · "
         ":red-badge[:material/remove: Removed] removed · unmarked: unchanged]"
     )
-
-
-@contextmanager
-def large_text(key: str) -> Iterator[None]:
-    """A container whose text is large enough for the last row of a room."""
-    st.html(
-        f"<style>.st-key-{key} :is(p, li) {{font-size: 1.3rem; line-height: 1.5}}"
-        f" .st-key-{key} h1 {{font-size: 2.2rem}}</style>"
-    )
-    with st.container(key=key):
-        yield
 
 
 def show_batch(step: Step, chosen: Collection[int] = ()) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lusifer.ui.story.story_data import Prediction, Story
-from lusifer.ui.story.story_marks import Track, chips, foreign, number, row, text, verdict_tag
+from lusifer.ui.story.story_growth import describe_growth, draw_growth
+from lusifer.ui.story.story_marks import Track, chips, foreign, number, plural, row, text, verdict_tag
 from lusifer.ui.story.story_what_if import WhatIf
 from lusifer.ui.story.story_worth import KINDS, PredictorError, Worth
 
@@ -19,17 +20,18 @@ NEAR = 0.005
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter: its name in the bar, its heading and its body (HTML)."""
+    """A chapter: its name in the bar, its heading and its body (HTML), and the step that it tells, if it tells one."""
 
     name: str
     heading: str
     body: str
+    step: int | None = None
 
 
 def write_chapters(story: Story, max_steps: int) -> list[Chapter]:
     """All chapters in order, with so many steps at most: the first, the last, and those with the most surprises."""
     shown = pick_steps(story.evolution["steps"], max_steps)
-    chapters = [Chapter("Who", "", _who(story))]
+    chapters = [Chapter("Who", "", _who(story)), Chapter("Growth", "How the profile grew", _growth(story))]
     last = 0
     for step in shown:
         chapters.append(_step(story, step, skipped=step["number"] - last - 1))
@@ -63,11 +65,6 @@ def _nouns(story: Story) -> tuple[str, str]:
 def _track(story: Story) -> Track:
     scale = story.evolution["scale"]
     return Track(scale["lowest"], scale["highest"], scale["ticks"])
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 step``, ``2 steps``."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def describe_predictions(story: Story) -> str:
@@ -124,33 +121,15 @@ def _who(story: Story) -> str:
             f"<div><span class='quiet'>{words}</span>{chips((n, None) for n in names)}</div>" for words, names in tastes
         )
         parts.append(f'<div class="tastes">{lists}</div>')
-    parts.append(_growth(story))
     parts.append('<p class="quiet keys"><kbd>←</kbd> <kbd>→</kbd> go through the chapters</p>')
     return "".join(parts)
 
 
 def _growth(story: Story) -> str:
-    """The steps in a table: how long, how much changed, and whether forecasts came closer."""
-    head = "".join(
-        f"<th>{h}</th>" for h in ("Step", "When", "Ratings", "Changes", "Statements", "Forecast RMSE", "Running mean")
-    )
-    rows = []
-    for step in pick_steps(story.evolution["steps"], MAX_ROWS):
-        kind = "" if step["rmse"] is None else "warn" if step["rmse"] > step["baseline"] else "good"
-        cells = (
-            f"{step['number']}",
-            text(step["days"] or "–"),
-            f"{len(step['items'])}",
-            f"{len(step['changes'])}",
-            f"{sum(len(section['lines']) for section in step['sections'])}",
-            f'<b class="{kind}">{number(step["rmse"], 2)}</b>',
-            f"{step['baseline']:.2f}",
-        )
-        rows.append(f"<tr>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
-    return (
-        '<h3 class="below">How the profile grew</h3><div class="scroll"><table><thead><tr>'
-        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
+    steps = story.evolution["steps"]
+    left_out = len(steps) - MAX_ROWS
+    note = f'<p class="quiet below">{plural(left_out, "step")} more are left out.</p>' if left_out > 0 else ""
+    return f'<p class="lead">{describe_growth(steps)}</p>{draw_growth(pick_steps(steps, MAX_ROWS))}{note}'
 
 
 def _step(story: Story, step: Mapping[str, Any], skipped: int) -> Chapter:
@@ -164,7 +143,7 @@ def _step(story: Story, step: Mapping[str, Any], skipped: int) -> Chapter:
     body.append(f'<div class="columns"><div><h3>Forecast and truth</h3>{_forecasts(story, step)}</div>')
     body.append(f"<div>{_changes(step, refs)}{_new_statements(story, step)}</div></div>")
     heading = f"Step {step['number']} of {story.total_steps}: {count} {one if count == 1 else many}{when}{left_out}"
-    return Chapter(f"Step {step['number']}", heading, "".join(body))
+    return Chapter(f"Step {step['number']}", heading, "".join(body), step["number"])
 
 
 def _refs(story: Story) -> dict[str, tuple[str, float]]:

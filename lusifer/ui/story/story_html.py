@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,13 @@ MAX_BYTES = 3_000_000
 MAX_STEPS = (12, 6, 3, 1)
 """Steps that are told at most: fewer where the file would be too large."""
 Theme = Literal["", "light", "dark"]
+CONTROLS = """<footer>
+<button id="back" aria-label="Previous chapter" aria-keyshortcuts="ArrowLeft PageUp"><i>‹</i></button>
+<p role="status"><span class="vh">Chapter </span><b id="place"></b> <span id="name"></span></p>
+<button id="leave" aria-keyshortcuts="Escape">Leave <kbd>Esc</kbd></button>
+<button id="next" aria-label="Next chapter" aria-keyshortcuts="ArrowRight PageDown"><i>›</i></button>
+</footer>"""
+"""What a presentation shows around a chapter."""
 
 
 def render_story(story: Story, made_at: datetime, *, theme: Theme = "") -> str:
@@ -31,7 +39,7 @@ def render_story(story: Story, made_at: datetime, *, theme: Theme = "") -> str:
     """
     page = ""
     for max_steps in MAX_STEPS:
-        page = _page(story, write_chapters(story, max_steps), made_at, theme)
+        page = render_chapters(story, write_chapters(story, max_steps), made_at, theme=theme)
         if len(page.encode()) < MAX_BYTES:
             break
     return page
@@ -42,7 +50,19 @@ def _asset(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
-def _page(story: Story, chapters: list[Chapter], made_at: datetime, theme: Theme) -> str:
+def render_chapters(
+    story: Story, chapters: Sequence[Chapter], made_at: datetime, *, theme: Theme = "", present_from: int | None = None
+) -> str:
+    """The file with these chapters.
+
+    Args:
+        story: what is told.
+        chapters: from `write_chapters`.
+        made_at: when, for the last chapter.
+        theme: empty: as the reader's system prefers it.
+        present_from: one chapter fills the screen, first this one (from 1), and the page that holds this one in a frame
+            is told where it is; ``None``: all chapters one below the other.
+    """
     script = _asset("story.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
@@ -57,12 +77,13 @@ def _page(story: Story, chapters: list[Chapter], made_at: datetime, theme: Theme
         foot = f'<p class="quiet below">{text(made)}</p>' if i == len(chapters) else ""
         sections.append(f'<section class="chapter" id="chapter-{i}">{heading}{chapter.body}{foot}</section>')
     chosen = f' data-theme="{theme}"' if theme else ""
+    presented = "" if present_from is None else f' data-present="{present_from}"'
     return (
-        f'<!doctype html>\n<html lang="en"{chosen}><head><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="en"{chosen}{presented}><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">'
         f"<title>{text(story.person.description, 200)}, as {text(story.model, 200)} sees them</title>"
         f"<style>{_asset('story.css')}</style></head><body>"
         f'<nav aria-label="Chapters"><ol>{bar}</ol></nav><main>{"".join(sections)}</main>'
-        f"<script>{script}</script></body></html>\n"
+        f"{'' if present_from is None else CONTROLS}<script>{script}</script></body></html>\n"
     )

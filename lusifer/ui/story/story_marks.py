@@ -28,6 +28,11 @@ def number(value: float | None, digits: int = 1) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
+def plural(count: int, noun: str) -> str:
+    """``1 step``, ``2 steps``."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 class Track:
     """A scale from ``low`` to ``high`` on which rows of a chart put their marks."""
 

@@ -95,9 +95,7 @@ def show_form(ctx: PageContext, store: Store | None, name: str, new_run: Slot[st
                 if st.button(f"Run ({tag})", icon=":material/play_arrow:", type="primary"):
                     start_experiments(key, ctx, [spec], seed)
                     st.rerun()
-                if ctx.builtin and st.button(
-                    "Run all (costs nothing)", icon=":material/playlist_play:"
-                ):
+                if ctx.builtin and st.button("Run all (costs nothing)", icon=":material/playlist_play:"):
                     every = build_specs(ctx, list(EXPERIMENTS), users, which, options)
                     start_experiments(key, ctx, every, seed)
                     st.rerun()
@@ -167,7 +165,7 @@ def show_panel(run: dict[str, Any], index: int) -> None:
     )
 
 
-def show_result(run: dict[str, Any]) -> None:
+def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
     """Everything that is said of one run."""
     summary = run["summary"]
     for sentence in summary["sentences"]:
@@ -188,7 +186,9 @@ def show_result(run: dict[str, Any]) -> None:
     with st.container(horizontal=True):
         downloads.show_csv_button("Figures as CSV", table, f"{run['id']}.csv")
         if rows is not None:
-            downloads.show_parquet_button("Row-level data as Parquet", rows, f"{run['id']}.parquet")
+            downloads.show_parquet_button(
+                "Row-level data as Parquet", ctx.dataset.with_file_ids(rows), f"{run['id']}.parquet"
+            )
 
 
 def panel_points(panel: Mapping[str, Any]) -> pd.DataFrame:

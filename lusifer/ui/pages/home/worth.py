@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lusifer.charts import home_charts
 from lusifer.evaluation import CALIBRATED, COMBINED, SIMULATOR
 from lusifer.simulator import BUILTIN, label
 from lusifer.store import Store
 from lusifer.ui import session_keys
 from lusifer.ui.components import job_panel, predictor_titles
+from lusifer.ui.components.error_rows import show_error_rows
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.accuracy import accuracy_tables, comparison_form
 from lusifer.ui.state import PageContext
@@ -59,13 +59,7 @@ def show_chart(figures: Figures, model: str) -> None:
     frame = shown_rows(figures, short_model(model))
     if frame.empty:
         return
-    st.plotly_chart(
-        home_charts.errors(frame),
-        key="chart-home",
-        config={"displayModeBar": False},
-        alt="RMSE on held-out ratings: "
-        + "; ".join(f"{r.predictor} {r.rmse:.3f} ({r.rmse_low:.3f} to {r.rmse_high:.3f})" for r in frame.itertuples()),
-    )
+    show_error_rows(frame)
 
 
 def verdict(ctx: PageContext, run: Mapping[str, Any]) -> str:

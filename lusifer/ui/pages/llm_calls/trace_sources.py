@@ -10,6 +10,7 @@ import pandas as pd
 
 from lusifer.datasets import Dataset
 from lusifer.llm.recordings import PREFIX, Recording, list_recordings
+from lusifer.simulator import label
 from lusifer.store import FIRST_LOCAL, Store
 from lusifer.store.traces import MOST_USERS, Scope
 from lusifer.ui.pages.llm_calls import traced_calls
@@ -225,6 +226,8 @@ def open_trace(name: str, store: Store | None, dataset: Dataset, *, local: bool)
         about = store.get_evolution(number.removeprefix("evolve-"))
     other = about is not None and about["dataset_hash"] not in {None, dataset.hash}
     title = f"Evolution {number}"
+    if found == "evolution" and about is not None and not other and about["user_id"] in dataset.users.index:
+        title = f"Evolution of user {dataset.user_label(about['user_id'])} by {label(about['model'])}"
     if found == "run":
         title = _run_title(number, (about or {}).get("title") or (about or {}).get("kind"))
     return StoredTrace(store, found, number, title, None if other else dataset, local)

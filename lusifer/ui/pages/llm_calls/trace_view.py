@@ -119,14 +119,18 @@ def _find_place(
     """The users that are listed, the one whose calls are shown, the key of the chosen call, and these calls."""
     wanted, first = page_state.current().call, page_state.current().trace_from
     key = traced_calls.read_answer_key(wanted)
-    users = trace.users(trace.find_user(first) if first else None)
+    searched = trace.find_user(first) if first else None
+    if first and searched is None:
+        problem = f"No call of this trace is about user {first[:60]}; the first users are listed."
+        page_state.settle("trace_from", "", problem, always=True)
+    users = trace.users(searched)
     asked = trace.find_user(key.user) if key is not None else None
     if asked is None and call_log.is_number(wanted):
         asked = _user_of_call(wanted)
     opened = {tree_data.user_key(u): u for u in users}.get(chosen_user(trace.name, wanted))
     if opened is None and asked is not None and asked not in users:
         users = trace.users(asked)
-    candidates = (opened, asked, _current_user(trace))
+    candidates = (opened, asked, searched, _current_user(trace))
     user = next((u for u in candidates if u is not None and u in users), next(iter(users), None))
     calls = trace.calls(user)
     found = traced_calls.find_key(calls, wanted) if wanted else None
