@@ -235,8 +235,8 @@ def read_address(state: PageState, page: str, query: str, *, complete: bool) -> 
         What was wrong, by field: a sentence that names the value which is used.
     """
     given, wrong = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}, {}
-    for (of, name, value), (now, instead) in FORMER.items():
-        if of == page and given.get(name, "").casefold() == value:
+    for (of, name, former), (now, instead) in FORMER.items():
+        if of == page and given.get(name, "").casefold() == former:
             given.setdefault(now, instead)
     for attribute, rule in of_page(page).items():
         text = given.get(rule.name, "")

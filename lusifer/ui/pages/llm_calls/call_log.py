@@ -7,6 +7,7 @@ import math
 import re
 import shlex
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,7 +89,7 @@ def totals_table(store: Store, grouping: str) -> pd.DataFrame:
     )
 
 
-def _price_of(row: dict[str, Any], grouping: str) -> str:
+def _price_of(row: Mapping[Any, Any], grouping: str) -> str:
     """What the calls of a row of totals cost; a recording's answers were no calls."""
     if grouping == "model" and str(row["model"]).startswith(PREFIX):
         return "free: recorded"
