@@ -154,6 +154,7 @@ def pull(
     stop = CancelledError("Stopped.", "Ollama keeps what it has downloaded.")
     try:
         for update in ask(endpoint, "/api/pull", body, seconds=PULL_SECONDS, cancelled=cancelled):
+            update = update if isinstance(update, Mapping) else {}
             done, total = read_count(update.get("completed")), read_count(update.get("total"))
             on_progress(done, total, str(update.get("status") or ""))
             if cancelled():
@@ -189,9 +190,9 @@ class Ollama:
         if time.monotonic() - checked_at > 60:
             try:
                 installed = list_installed(self.endpoint, cancelled=self.cancelled)
-            except ModelError:
-                installed = {}
-            digest = installed.get(self.model) or installed.get(f"{self.model}:latest") or ""
+                digest = installed.get(self.model) or installed.get(f"{self.model}:latest") or ""
+            except ModelError:  # busy: the model is what it was, and its stored answers keep their names
+                log.info("The server of %s does not say which model it has just now.", self.spec)
             with _lock:
                 _digests[name] = (time.monotonic(), digest)
         return f"{self.endpoint.url}|{self.model}@{digest[:12]}"
