@@ -157,7 +157,7 @@ class EvaluationResult:
 
     def predictions_to_pandas(self) -> pd.DataFrame:
         """One row for each compared rating: user_id, item_id, rating, timestamp, and a column for each predictor."""
-        return self.evaluation.frame()
+        return self.evaluation.dataset.with_file_ids(self.evaluation.frame())
 
 
 def load_dataset(name: str = "ml-100k", data_dir: Path | str | None = None) -> Dataset:

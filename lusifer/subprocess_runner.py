@@ -17,7 +17,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, BinaryIO
 
 from lusifer import settings
@@ -25,6 +26,9 @@ from lusifer.errors import CancelledError, LusiferError
 from lusifer.progress import Progress, ignore_progress
 
 POLL_SECONDS = 0.1
+MOST = 4
+"""Children at a time, whatever the machine: each holds a few hundred megabytes."""
+Job = Callable[[Progress, Callable[[], bool]], Any]
 
 
 def run(
@@ -85,6 +89,54 @@ def run(
             reader.join(5)
     last = b"".join(errors).decode(errors="replace").strip().splitlines()[-1:]
     raise RuntimeError(f"A computation ended without a result: {' '.join(last) or 'killed'}")
+
+
+def run_together(
+    jobs: Sequence[Job], *, on_progress: Progress = ignore_progress, cancelled: Callable[[], bool] = lambda: False
+) -> list[Any]:
+    """Do jobs at a time that each leave their work to a child process, as many as there are cores, at most `MOST`.
+
+    Args:
+        jobs: each is given a progress and a ``cancelled`` of its own, for `run`.
+        on_progress: told from this thread alone how far all of them are, in hundredths of one.
+        cancelled: asked whether to stop.
+
+    Returns:
+        What each job returned, in their order.
+
+    Raises:
+        CancelledError: ``cancelled`` said so, or ``on_progress`` raised it.
+        Exception: what the first job that failed raised; the others are stopped.
+    """
+    shares, stop = [0.0] * len(jobs), threading.Event()
+
+    def is_stopped() -> bool:
+        return stop.is_set() or cancelled()
+
+    def do(number: int) -> Any:
+        def report(done: int, total: int, message: str = "") -> None:
+            shares[number] = done / max(total, 1)
+
+        try:
+            if is_stopped():
+                raise CancelledError("Stopped.", "Finished work is saved.")
+            return jobs[number](report, is_stopped)
+        except BaseException:
+            stop.set()  # the others need not go on
+            raise
+
+    with ThreadPoolExecutor(max(min(os.cpu_count() or 1, MOST), 1), thread_name_prefix="lusifer-child") as pool:
+        futures = [pool.submit(do, number) for number in range(len(jobs))]
+        try:
+            while wait(futures, timeout=POLL_SECONDS).not_done:
+                on_progress(round(100 * sum(shares)), 100 * len(jobs))
+        except BaseException:
+            stop.set()
+            raise
+    errors = [error for future in futures if (error := future.exception()) is not None]
+    for error in sorted(errors, key=lambda e: isinstance(e, CancelledError)):
+        raise error
+    return [future.result() for future in futures]
 
 
 def _read(pipe: BinaryIO, messages: queue.SimpleQueue[tuple[str, Any]]) -> None:

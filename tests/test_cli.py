@@ -622,6 +622,28 @@ def test_prompts_are_compared_by_command(data_dir: Path, openai_server) -> None:
     assert "differences from concise" in plain.stdout and f"run {made['run']}" not in plain.stdout
     assert [r["kind"] for r in answer("runs", "list")["runs"]] == ["prompt-trial"] * 2
     assert "nothing to compare" in refusal("prompts", "compare", "concise", "--models", "openai:a", **env)
+    assert "no answers of grounded in a stored" in refusal("prompts", "suggest", "--model", "openai:a", **env)
+    wanted = ("prompts", "suggest", "concise", "--model", "openai:a", "--run", made["run"])
+    assert answer(*wanted, "--estimate", **env)["calls"] == 1
+    assert "--budget" in refusal(*wanted, **env)
+    suggested = answer(*wanted, "--yes", "--save", **env)
+    assert [(s["template"], s["version"], s["problems"]) for s in suggested["suggestions"]] == [
+        ("rate", "v5", []),
+        ("update", "v6", []),
+        ("first", "v7", []),
+    ]
+    assert answer("prompts", "list")["labels"] == {"active": 1, "baseline": 1}, "none is active by itself"
+    openai_server.behave("same-change")
+    shown = run(*wanted, "--draw", "1", "--yes", **env).stdout
+    assert "1. rate of concise, saved as v5" in shown and "can't be used as it is: It is the text" in shown
+    assert (
+        "+Mind a strict rater." in shown
+        and f"prompts compare concise v5 v7 --models openai:a --users-of {made['run']}" in shown
+    )
+    test = ("prompts", "compare", "concise", "v5", "v7", "--models", "openai:a")
+    tested = answer(*test, "--users-of", made["run"], "--yes", **env)
+    assert tested["users"] == 4 and tested["asked"] == made["asked"] and list(tested["candidates"]) == [*test[2:5]]
+    assert "no answers" in refusal(*test, "--users-of", "gone", "--yes", **env)
     assert "not a temperature" in refusal(*asked, "--temperatures", "warm", **env)
     paid = ("--model", "openai:a", "--users", "12")
     assert "--budget" in refusal("realism", *paid, **env)

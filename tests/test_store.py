@@ -354,6 +354,23 @@ def test_any_table_is_read_whole_and_no_other(store) -> None:
         store.read_table("calls; drop table calls")
 
 
+def test_a_pin_is_kept_goes_with_its_run_and_is_not_exported(store, tmp_path) -> None:
+    runs = [store.start_run("comparison", f"Run {n}") for n in range(3)]
+    for run in (runs[2], runs[0], runs[2]):
+        store.pin_run(run)
+    assert Store(store.path).list_pinned_runs() == [runs[2], runs[0]], "each once, the first pinned first"
+    store.export_run(runs[0], tmp_path / "run.db")
+    other = Store(tmp_path / "other.db")
+    assert other.import_run(tmp_path / "run.db")[0] == runs[0] and other.list_pinned_runs() == []
+    store.pin_run(runs[2], False)
+    store.pin_run(runs[2], False)
+    assert store.list_pinned_runs() == [runs[0]]
+    store.delete_run(runs[0])
+    assert store.list_pinned_runs() == []
+    with pytest.raises(StoreError, match="somebody deleted it"):
+        store.pin_run(runs[0])
+
+
 def test_notes_are_kept_changed_and_taken_back(store) -> None:
     note = {
         "run_id": "r",

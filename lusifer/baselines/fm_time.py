@@ -172,26 +172,63 @@ class TimeAwareFM:
     ) -> Self:
         """See `Predictor`."""
         self._scale, self._seed = scale, seed
-        small = (self.fold_iterations, self.fold_kept)
         rounds = _Rounds(self.iterations + (3 * self.folds + 2) * self.fold_iterations, on_progress)
+        self._learn(train, rounds, between=True)
+        self._machine = self._fit_machine(train, (self.iterations, self.kept), rounds)
+        return self
+
+    def fit_correction(
+        self,
+        train: RatingTable,
+        scale: RatingScale,
+        asked: tuple[Ids, Ids, Timestamps],
+        *,
+        seed: int = 0,
+        on_progress: Progress = ignore_progress,
+    ) -> Self:
+        """See `CorrectingPredictor`; where all that is asked about lies ahead, what lies between is not rehearsed."""
+        self._scale, self._seed = scale, seed
+        between = bool((asked[2] < ResidualHistory(train, np.zeros(len(train))).newest_times(asked[0])).any())
+        rounds = _Rounds(((3 if between else 2) * self.folds + 1 + between) * self.fold_iterations, on_progress)
+        return self._learn(train, rounds, between=between)
+
+    def _learn(self, train: RatingTable, rounds: _Rounds, *, between: bool) -> Self:
+        """The second stages, that for pairs between others only if it is needed, and all residuals."""
+        small, seed = (self.fold_iterations, self.fold_kept), self._seed
         newest = _places_from_end(train) < np.minimum(NEWEST, np.repeat(train.counts, train.counts) // 2)
-        drawn = np.random.default_rng((seed, 31)).random(len(train)) < SHARE
         self._newest = self._rehearse(train, newest, newest, small, rounds)
         self._ahead, self._now = self._newest.correction(seed), self._newest.correction(seed, timed=False)
-        self._between = self._rehearse(train, drawn, drawn, small, rounds).correction(seed)
+        self._between: Correction | None = None
+        if between:
+            drawn = np.random.default_rng((seed, 31)).random(len(train)) < SHARE
+            self._between = self._rehearse(train, drawn, drawn, small, rounds).correction(seed)
         self._history = ResidualHistory(train, self._residuals(train, rounds))
-        self._machine = self._fit_machine(train, (self.iterations, self.kept), rounds)
         return self
 
     def predict(self, users: Ids, items: Ids, timestamps: Timestamps | None = None) -> Scores:
         """See `TimedPredictor`."""
-        base = self._machine.predict(users, items)
+        return self.correct(self._machine.predict(users, items), users, items, timestamps)
+
+    def correct(self, base: Scores, users: Ids, items: Ids, timestamps: Timestamps | None = None) -> Scores:
+        """See `CorrectingPredictor`.
+
+        Raises:
+            InvalidInputError: the correction was fitted for pairs that lie ahead, and one lies between others.
+        """
         newest = self._history.newest_times(users)
         if timestamps is None:
             return base + self._now.predict(self._history.features(users, items, newest, base))
         asked = np.asarray(timestamps, dtype=np.int64)
         features = self._history.features(users, items, asked, base)
-        return base + np.where(asked >= newest, self._ahead.predict(features), self._between.predict(features))
+        behind = asked < newest
+        added = self._ahead.predict(features)
+        if behind.any():
+            if self._between is None:
+                raise InvalidInputError(
+                    "This correction was fitted for ratings after its users' newest.", "Fit it with what is asked now."
+                )
+            added = np.where(behind, self._between.predict(features), added)
+        return base + added
 
     def predict_ahead(
         self, rows: NDArray[np.int64], batches: NDArray[np.int64], *, on_progress: Progress = ignore_progress
@@ -313,6 +350,7 @@ SPECS = (
         slow=True,
         needs_side_information=True,
         needs_timestamps=True,
+        corrects="fm",
         library=MYFM,
         short_title="Time-aware FM",
     ),

@@ -46,6 +46,24 @@ class TimedPredictor(Predictor, Protocol):
         """
 
 
+class CorrectingPredictor(TimedPredictor, Protocol):
+    """A method that adds to another one's numbers, which may be there already; its spec says whose (``corrects``)."""
+
+    def fit_correction(
+        self,
+        train: RatingTable,
+        scale: RatingScale,
+        asked: tuple[Ids, Ids, Timestamps],
+        *,
+        seed: int = 0,
+        on_progress: Progress = ignore_progress,
+    ) -> Self:
+        """Fit all but the other method; ``asked``: the n pairs and times that `correct` will be asked about."""
+
+    def correct(self, base: Scores, users: Ids, items: Ids, timestamps: Timestamps | None = None) -> Scores:
+        """What ``predict`` gives after ``fit``, from the other method's numbers for the n pairs (``base``)."""
+
+
 @dataclass(frozen=True)
 class PredictorSpec:
     """One method, as everything that lists, describes or creates methods sees it.
@@ -61,6 +79,7 @@ class PredictorSpec:
         group: naive baselines personalize nothing or know one side alone.
         slow: fitting takes seconds: it is done in a child process, and predictions are cached.
         needs_timestamps: it is a `TimedPredictor`: whoever knows the pairs' times passes them to ``predict``.
+        corrects: the method, fitted alike, that it is a `CorrectingPredictor` of.
         library: what it needs beside the required packages.
         short_title: for small charts; by default ``title`` up to a bracket.
         is_agent: it is offered as an agent of the environment.
@@ -75,6 +94,7 @@ class PredictorSpec:
     slow: bool = False
     needs_side_information: bool = False
     needs_timestamps: bool = False
+    corrects: str = ""
     library: Library | None = None
     short_title: str = ""
     is_agent: bool = False

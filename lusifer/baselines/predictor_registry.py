@@ -77,17 +77,23 @@ def fit_and_predict(
     scale: RatingScale,
     seed: int,
     pairs: tuple[Ids, Ids, Timestamps],
+    base: Scores | None = None,
     *,
     on_progress: Progress = ignore_progress,
 ) -> tuple[Scores, float]:
     """Fit one method and predict pairs (users, items, their times); how long both took, in seconds.
 
-    The times reach only methods that declare a need of them.
+    The times reach only methods that declare a need of them. With ``base``, numbers of the method that this one
+    corrects (`PredictorSpec.corrects`), only the correction is fitted.
 
     Raises:
         InvalidInputError: no such predictor.
     """
     began = time.perf_counter()
-    fitted = create(name, side).fit(train, scale, seed=seed, on_progress=on_progress)
+    method: Any = create(name, side)
+    if base is not None:
+        method.fit_correction(train, scale, pairs, seed=seed, on_progress=on_progress)
+        return method.correct(base, *pairs), time.perf_counter() - began
+    fitted = method.fit(train, scale, seed=seed, on_progress=on_progress)
     asked = pairs if BASELINES[name].needs_timestamps else pairs[:2]
     return fitted.predict(*asked), time.perf_counter() - began

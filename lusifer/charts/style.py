@@ -5,6 +5,8 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 ABOVE, BELOW, NEUTRAL, ACCENT = "#2a9a9c", "#d97a1d", "#8796a0", "#7d6bd0"
+SAME_LOOK = {"marker": {"opacity": 1}}
+"""For ``selected`` and ``unselected``: a click chooses a point and leaves the others as they are."""
 PALETTE = ("#2a9a9c", "#d97a1d", "#7d6bd0", "#c7486a", "#6c9a2f", "#4b8fd6", "#8796a0")
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 

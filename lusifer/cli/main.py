@@ -11,6 +11,7 @@ from typing import Any
 
 from lusifer import __version__, settings, shutdown
 from lusifer.cli import (
+    adaptations_command,
     agents_command,
     app_command,
     audit_command,
@@ -49,6 +50,7 @@ COMMANDS = (
     trust_command,
     runs_command,
     recordings_command,
+    adaptations_command,
     folders_command,
 )
 """The commands, in the order of the help."""

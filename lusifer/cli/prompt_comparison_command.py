@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lusifer import settings
 from lusifer.cli import common_options
 from lusifer.cli.common_options import add_budget_option, add_data_options, add_price_options, add_run_options
 from lusifer.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from lusifer.datasets.splits import Split
+    from lusifer.evaluation import RunContext
 
 PRINTED = ("rmse", "mae", "faithfulness", "missing", "tokens", "price")
 
@@ -26,6 +30,9 @@ def add_action(actions: Any) -> argparse.ArgumentParser:
     add_data_options(command)
     command.add_argument("--users", type=int, default=20, help="number of users to sample (default: 20)")
     command.add_argument("--items", type=int, default=10, help="test ratings per user (default: 10)")
+    command.add_argument(
+        "--users-of", metavar="RUN", default="", help="the users and ratings of an earlier comparison, not a new sample"
+    )
     command.add_argument("--final", action="store_true", help="final check on held-out users")
     add_run_options(command)
     add_budget_option(command)
@@ -55,7 +62,7 @@ def _run_compare(options: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInputError("There is nothing to compare with.", "Give two versions, or two models.")
     dataset, split = common_options.load_data(options, store)
     ctx = common_options.build_run_context(options, dataset, split, store, "users")
-    sample = prompt_comparison.draw_sample(ctx, options.users, options.items, final=options.final)
+    sample = _sample(ctx, options)
     evidence, folder = None, settings.prediction_cache_dir()
     if any(c.evidence for c in candidates) and community.is_cached(dataset, split, folder, seed=0):
         evidence = community.with_factorization(dataset, split, folder)
@@ -71,6 +78,22 @@ def _run_compare(options: argparse.Namespace) -> dict[str, Any]:
         _print_candidates(run.summary)
         print(f"run {run.id}")
     return {"run": run.id, **run.summary}
+
+
+def _sample(ctx: RunContext, options: argparse.Namespace) -> Split:
+    """Whom the candidates are compared on."""
+    from lusifer.runs import prompt_comparison, prompt_suggestions
+
+    if not options.users_of:
+        return prompt_comparison.draw_sample(ctx, options.users, options.items, final=options.final)
+    answered = prompt_suggestions.list_answered_versions(ctx)
+    earlier = next((a for a in answered if a.run["id"] == options.users_of), None)
+    if earlier is None or options.final:
+        raise InvalidInputError(
+            f"Run {options.users_of} has no answers of a language model for development users of this split.",
+            "Give the id of a comparison, without --final: lusifer runs list.",
+        )
+    return prompt_suggestions.sample_of(ctx, earlier)
 
 
 def _print_candidates(summary: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lusifer import settings
-from lusifer.cli import prompt_comparison_command
+from lusifer.cli import prompt_comparison_command, prompt_suggestion_command
 from lusifer.disk_files import explain_write_error, replacing
 from lusifer.errors import InvalidInputError
 from lusifer.safe_files import read_text
@@ -38,7 +38,8 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     diff.add_argument("one")
     diff.add_argument("other")
     diff.set_defaults(run=_run_diff)
-    return [listing, show, take, label, back, diff, prompt_comparison_command.add_action(actions)]
+    comparison, suggestion = (m.add_action(actions) for m in (prompt_comparison_command, prompt_suggestion_command))
+    return [listing, show, take, label, back, diff, comparison, suggestion]
 
 
 def _open_versions() -> Any:

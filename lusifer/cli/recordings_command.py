@@ -38,7 +38,7 @@ def _describe(recording: Recording) -> dict[str, Any]:
     return {
         "name": recording.name,
         "model": recording.spec,
-        "users": list(recording.users),
+        "users": [recording.label(user) for user in recording.users],
         "answers": recording.count,
         **{name: getattr(header, name) for name in fields},
         "hash": recording.hash,

@@ -77,7 +77,10 @@ class Details:
 
 @dataclass(frozen=True)
 class Item:
-    """One movie. ``title`` is canonical and ends with the year where it is known."""
+    """One movie. ``title`` is canonical and ends with the year where it is known.
+
+    ``file_id`` is the id in the files where that is not the number ``id``; else it is empty.
+    """
 
     id: int
     title: str
@@ -85,6 +88,12 @@ class Item:
     genres: tuple[str, ...]
     details: Details | None = None
     item_nouns: ItemNouns = MOVIES
+    file_id: str = ""
+
+    @property
+    def label(self) -> str | int:
+        """The id as the files have it."""
+        return self.file_id or self.id
 
     @property
     def identity(self) -> tuple[str, int]:
@@ -324,6 +333,10 @@ class Dataset:
         """Several items' ids as the files have them."""
         return tuple(map(self.item_label, item_ids))
 
+    def with_file_ids(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows to be shown or exported, see `lusifer.datasets.file_ids.label_columns`."""
+        return file_ids.label_columns(rows, self.users, self.items)
+
     @cached_property
     def duplicate_items(self) -> Mapping[int, int]:
         """Items that stand twice: id → the first id with the same title and year (of MovieLens 100K: 268 → 246)."""
@@ -377,6 +390,7 @@ class Dataset:
                 tuple(row["genres"]),
                 self.details.get(item_id),
                 self.item_nouns,
+                str(row.get(file_ids.COLUMN, "")),
             )
             self._cache[item_id] = found
         return found

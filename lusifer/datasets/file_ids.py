@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -27,6 +28,45 @@ def numbers(frame: pd.DataFrame) -> dict[str, int]:
 def label(frame: pd.DataFrame, number: int) -> str | int:
     """An id as the files have it: a text, or the whole number that it is there."""
     return str(frame.at[number, COLUMN]) if COLUMN in frame else int(number)
+
+
+def label_columns(rows: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the files' ids in place of the numbers inside.
+
+    Columns of users are ``user_id`` and ``giver``, of items ``item_id`` and ``item_ids`` (lists). A number that is none
+    of the data set's stays. The same rows where the files' ids are these numbers.
+    """
+    shown = {}
+    for column, frame in (("user_id", users), ("giver", users), ("item_id", items), ("item_ids", items)):
+        if column in rows and COLUMN in frame:
+            names: Mapping[Any, str] = frame[COLUMN].to_dict()
+            shown[column] = [
+                [names.get(i, i) for i in cell] if column == "item_ids" else names.get(cell, cell)
+                for cell in rows[column]
+            ]
+    return rows.assign(**{c: pd.Series(cells, index=rows.index, dtype=object) for c, cells in shown.items()})
+
+
+def label_json(value: Any, users: pd.DataFrame, items: pd.DataFrame) -> Any:
+    """A JSON value with the files' ids in place of the numbers inside, however deep.
+
+    They stand at ``user``, ``user_id``, ``item``, ``item_id`` and ``item_ids``.
+    """
+    if isinstance(value, list | tuple):
+        return [label_json(entry, users, items) for entry in value]
+    if not isinstance(value, Mapping):
+        return value
+    frames = {"user": users, "user_id": users, "item": items, "item_id": items, "item_ids": items}
+
+    def shown(name: str, entry: Any) -> Any:
+        frame = frames.get(name)
+        if frame is not None and isinstance(entry, list | tuple):
+            return [shown(name, part) for part in entry]
+        if frame is None or not isinstance(entry, int) or entry not in frame.index:
+            return label_json(entry, users, items)
+        return label(frame, entry)
+
+    return {name: shown(name, entry) for name, entry in value.items()}
 
 
 def find(known: Mapping[str, int], file_id: str, noun: str, title: str) -> int:

@@ -25,6 +25,15 @@ MISSING = frozenset({"", "NULL", "NaN", "nan", "\\N"})
 _LOOSE = re.compile(r"(?:tt)?0*(\d+?)(?:\.0+)?")
 
 
+_UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"
+"""Marks that nobody sees: a byte order mark amid a file that was put together, and what web pages hold."""
+
+
+def clean_id(text: str) -> str:
+    """An id without blanks and unseen marks around it."""
+    return text.strip().strip(_UNSEEN).strip()
+
+
 def bare_number(text: str) -> str:
     """An id without what programs add to a number: ``tt0114709``, ``0114709`` and ``114709.0`` are ``114709``.
 
@@ -86,7 +95,7 @@ class IdEncoder:
 
     def number(self, text: str, *, spell: bool = True) -> int | None:
         """The number of one id, a new one where it is new; ``None`` for one that can't be."""
-        text = text.strip()
+        text = clean_id(text)
         if text in MISSING:
             return None
         if self._known is not None:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.dataset import RatingScale, RatingTable
 from lusifer.datasets.id_encoder import IdEncoder
+from lusifer.datasets.rating_texts import read_ratings_column
 from lusifer.datasets.table_reader import Source, blocks
-from lusifer.datasets.timestamps import TimeForm, read_numbers, read_times
+from lusifer.datasets.timestamps import TimeForm, read_times
 from lusifer.errors import CancelledError, DatasetError
 from lusifer.progress import Progress, ignore_progress
 
@@ -99,7 +100,7 @@ def _read(
         if cancelled():
             raise CancelledError("The import was not finished.", "Partial files were removed.")
         user, item = users.of(block[columns.user]), items.of(block[columns.item])
-        rating = read_numbers(block[columns.rating])
+        rating = read_ratings_column(block[columns.rating])
         time = read_times(block[columns.time], columns.form) if columns.time else np.zeros(len(rating))
         report.read += len(rating)
         keep = np.ones(len(rating), dtype=bool)

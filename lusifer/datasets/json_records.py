@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from lusifer.errors import DatasetError
@@ -99,6 +99,10 @@ def document_records(file: TextIO, name: str) -> Iterator[tuple[int, dict[str, A
     while reader.peek():
         value = reader.value()
         if isinstance(value, dict) and not number and not reader.peek():
+            turned = _turned(value)
+            if turned is not None:
+                yield from ((n, x, "") for n, x in enumerate(turned, 1))
+                return
             lists = [v for v in value.values() if isinstance(v, list) and v and all(isinstance(x, dict) for x in v)]
             if len(lists) > 1:
                 raise DatasetError(f"{name} holds {len(lists)} lists of records.", "Give each a file of its own.")
@@ -108,6 +112,25 @@ def document_records(file: TextIO, name: str) -> Iterator[tuple[int, dict[str, A
         yield number, value if isinstance(value, dict) else None, "" if isinstance(value, dict) else str(value)[:60]
         if reader.peek() == ",":
             reader.take(",")
+
+
+def _turned(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The records of an object that holds a table in another order, as pandas writes it; ``None`` for any other.
+
+    Column → list of cells, column → row → cell, or row → column → cell; rows are told from columns by their names,
+    which are numbers.
+    """
+    parts = list(value.values())
+    if len(parts) > 1 and all(isinstance(p, list) and len(p) == len(parts[0]) > 0 for p in parts):
+        if any(isinstance(cell, dict) for p in parts for cell in p):
+            return None
+        return [dict(zip(value, cells, strict=True)) for cells in zip(*parts, strict=True)]
+    if len(parts) < 2 or not all(isinstance(p, dict) and len(p) > 1 and p.keys() == parts[0].keys() for p in parts):
+        return None
+    inner_are_rows = all(str(name).lstrip("-").isdecimal() for name in parts[0])
+    if inner_are_rows:
+        return [{column: cells[row] for column, cells in value.items()} for row in parts[0]]
+    return parts if all(str(name).lstrip("-").isdecimal() for name in value) else None
 
 
 class _Values:

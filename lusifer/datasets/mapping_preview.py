@@ -20,12 +20,13 @@ from lusifer.datasets.id_encoder import bare_number
 from lusifer.datasets.ingest import MAX_RATING, scale_of
 from lusifer.datasets.mapping_proposal import sample_column
 from lusifer.datasets.rating_files import find_rating_files
+from lusifer.datasets.rating_texts import read_ratings_column
 from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_files import TEXT, scan, table_suffix
 from lusifer.datasets.table_joins import MIN_SHARE, SAMPLE_ROWS, Join, column_ids, read_links
 from lusifer.datasets.table_mapping import TableMapping, TableSpec, check_mapping
 from lusifer.datasets.table_reader import blocks, library_errors_named
-from lusifer.datasets.timestamps import guess_time_form, read_numbers, read_times
+from lusifer.datasets.timestamps import guess_time_form, read_times
 from lusifer.errors import DatasetError
 
 FIRST_ROWS = 3
@@ -143,7 +144,9 @@ def _preview(folder: Path, mapping: TableMapping) -> MappingPreview:
     joins, notes, concerns = _joins(folder, mapping)
     ratings, unreadable = _ratings(folder, mapping)
     scale = mapping.scale
-    if scale is None:
+    if not ratings:
+        concerns.append(_no_rating(folder, mapping))
+    elif scale is None:
         try:
             told = scale_of(np.array(list(ratings), dtype=np.float32))
             scale = told.lowest, told.highest, told.step
@@ -256,7 +259,7 @@ def _ratings(folder: Path, mapping: TableMapping) -> tuple[Counter[float], int]:
         source = source_of(folder / file, encoding=mapping.encoding)
         column = mapping.ratings.columns["rating"]
         for _, block in blocks(source, DataQualityReport(), names=[column]):
-            values = read_numbers(block[column])
+            values = read_ratings_column(block[column])
             fine = np.abs(values) < MAX_RATING
             unreadable += int((~fine).sum())
             levels, counts = np.unique(np.round(values[fine], 4), return_counts=True)
@@ -264,6 +267,14 @@ def _ratings(folder: Path, mapping: TableMapping) -> tuple[Counter[float], int]:
             if found.total() >= SAMPLE_ROWS:
                 break
     return found, unreadable
+
+
+def _no_rating(folder: Path, mapping: TableMapping) -> str:
+    """That no rating can be read, with the first ones as they stand there."""
+    column = mapping.ratings.columns["rating"]
+    cells = sample_column(folder, mapping.ratings.file, column, mapping.encoding)
+    first = ", ".join(repr(str(cell)[:30]) for cell in list(dict.fromkeys(map(str, cells)))[:FIRST_ROWS])
+    return f"no rating in {column} is a number ({first or 'it is empty'})"
 
 
 def _is_on(rating: float, scale: tuple[float, float, float]) -> bool:

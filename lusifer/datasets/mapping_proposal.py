@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ from lusifer.datasets.folder_tables import FolderTable, FolderTables, plain_name
 from lusifer.datasets.rating_files import find_rating_files, rating_columns
 from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_joins import MIN_SHARE, Join, column_ids, find_join
-from lusifer.datasets.table_mapping import MAX_TITLE, TableMapping, TableSpec
+from lusifer.datasets.table_mapping import MAX_TITLE, ROLES, TableMapping, TableSpec
 from lusifer.datasets.table_reader import blocks, library_errors_named
 from lusifer.datasets.timestamps import TimeForm, guess_time_form
 from lusifer.errors import DatasetError
 from lusifer.safe_text import for_terminal
 
 SEPARATORS = ("|", ";", ",", "/", " ")
+Found = tuple[FolderTable, dict[str, str], Join]
+"""A table of items, role → column, and how the ratings find their item in it."""
 TIME_ROWS = 200_000
 """Times that their form is told from."""
 
@@ -54,6 +56,10 @@ def _propose(folder: Path, encoding: str) -> TableMapping:
     others = {n: t for n, t in there.tables.items() if n not in ratings.files and n not in ratings.left_out}
     counts = column_ids(folder, ratings.files, [columns["user"], columns["item"]], encoding)
     found = _find_items(folder, columns["item"], counts[columns["item"]], others, encoding)
+    if others and (found is None or found[2].share < MIN_SHARE):
+        table, taken = there.tables[ratings.files[0]], columns.values()
+        if other := _other_item_column(folder, table, taken, others, encoding):
+            columns["item"], counts[other[0]], found = other
     if there.tables[ratings.files[0]].unnamed:
         turned = _find_items(folder, columns["user"], counts[columns["user"]], others, encoding)
         if turned and (not found or turned[2].share > max(found[2].share, 0.9)):
@@ -86,6 +92,22 @@ def _propose(folder: Path, encoding: str) -> TableMapping:
     return replace(mapping, links=found[2].links, loose_ids=found[2].loose) if found else mapping
 
 
+def _other_item_column(
+    folder: Path, table: FolderTable, taken: Collection[str], others: Mapping[str, FolderTable], encoding: str
+) -> tuple[str, pd.Series, Found] | None:
+    """The column of the ratings by which most find their item, where the likeliest by its name does not serve.
+
+    Reviews may name a variant of a product and the product itself, which another table describes.
+    """
+    names = [c for c in table.columns if c not in taken and plain_name(c) in ROLES["ratings"]["item"]]
+    for column in names:
+        counts = column_ids(folder, [table.file], [column], encoding)[column]
+        found = _find_items(folder, column, counts, others, encoding)
+        if found and found[2].share >= MIN_SHARE:
+            return column, counts, found
+    return None
+
+
 def _why_not(there: FolderTables) -> str:
     reasons = [f"{n}: {_missing_columns(t)}" for n, t in there.tables.items()]
     reasons += [f"{n}: {why}" for n, why in there.passed_over.items()]
@@ -102,28 +124,31 @@ def _missing_columns(table: FolderTable) -> str:
 
 def _find_items(
     folder: Path, rated_column: str, rated: pd.Series, tables: Mapping[str, FolderTable], encoding: str
-) -> tuple[FolderTable, dict[str, str], Join] | None:
+) -> Found | None:
     """The table that describes the items: of those with titles the one that most ratings find their item in."""
     found = []
     for table in tables.values():
-        roles = _item_roles(table)
-        if "title" not in roles:
+        if "title" not in _item_roles(table):
             continue
         links = [t for t in tables.values() if t.file != table.file and not t.unnamed]
         join = find_join(folder, rated, rated_column, table, links, encoding)
         if join is None:
             continue
-        roles = {"id": join.described} | {r: c for r, c in roles.items() if c != join.described and r != "id"}
+        roles = {r: c for r, c in _item_roles(table, join.described).items() if c != join.described and r != "id"}
+        roles = {"id": join.described} | roles
         if "title" in roles:
             found.append((table, roles, join))
     return max(found, key=lambda f: (round(f[2].share, 2), len(f[1]), f[0].size), default=None)
 
 
-def _item_roles(table: FolderTable) -> dict[str, str]:
+def _item_roles(table: FolderTable, id_column: str = "") -> dict[str, str]:
+    """Role → column; ``id_column`` is none of the others where no line names the columns."""
     if not table.unnamed:
         return table.guess("items")
     roles: dict[str, str] = {}
     for name, values in table.columns.items():
+        if name == id_column:
+            continue
         texts = [str(v) for v in values if v not in (None, "")]
         words = sum(any(ch.isalpha() for ch in t) for t in texts)
         if not texts or 2 * words < len(texts):
@@ -164,7 +189,7 @@ def sample_column(folder: Path, file: str, column: str, encoding: str = "") -> l
     return values
 
 
-def _genre_separator(found: tuple[FolderTable, dict[str, str], Join]) -> str:
+def _genre_separator(found: Found) -> str:
     """What stands between genres: told from cells that are no lists by themselves."""
     table, roles, _ = found
     values: Sequence[Any] = table.columns[roles["genres"]] if "genres" in roles else ()

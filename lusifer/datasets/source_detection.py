@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lusifer.datasets.data_quality import DataQualityReport
+from lusifer.datasets.headed_records import COLUMNS, is_headed
 from lusifer.datasets.json_records import literal_record, record
 from lusifer.datasets.record_lines import Dialect, RowShape, quoted_cells
 from lusifer.datasets.table_files import (
@@ -31,6 +32,8 @@ from lusifer.errors import DatasetError
 
 SEPARATORS = ("\t", ",", ";", "|", "::", "\x01", "^", "~", " ")
 """What may stand between two cells, the likeliest first."""
+COMMENTS = ("#", "%")
+"""How a comment before a table begins."""
 HEAD = 1 << 18
 """Characters by which a file is told."""
 HEAD_LINES = 400
@@ -83,8 +86,8 @@ def _json_form(head: str) -> str:
     if first.startswith("{"):
         value = record(first)
         if value is not None:
-            holds_lists = any(isinstance(v, list) and v and isinstance(v[0], dict) for v in value.values())
-            return "document" if holds_lists and not rest.strip() else "json"
+            holds_rows = any(isinstance(v, dict) or (isinstance(v, list) and v) for v in value.values())
+            return "document" if holds_rows and not rest.strip() else "json"
         return "document" if literal_record(first) is None else "literals"
     return "document" if first.startswith("[") else "json"
 
@@ -95,14 +98,17 @@ def _text_source(source: Source, head: str) -> Source:
     if len(head) >= HEAD and len(lines) > 1:
         lines = lines[:-1]  # the last one is cut
     lines = lines[:HEAD_LINES]
+    if is_headed(lines):
+        return replace(source, form="headed", columns=COLUMNS)
     skip = 0
     line = _SEPARATOR_LINE.match(lines[0]) if lines else None
     if line:
         skip, separator = 1, "\t" if line.group(1) == "\\t" else line.group(1)
     else:
-        separator = _separator_of(lines, table_suffix(source.path))
+        separator = _separator_of(_without_comments(lines), table_suffix(source.path))
     while skip < len(lines) and not lines[skip].strip():
         skip += 1
+    skip = _behind_comments(lines, skip, separator)
     dialect = Dialect(separator, looked.quotes and separator != "::")
     if dialect.quoted and separator == "\t":
         dialect = Dialect(separator, _tab_quotes(lines[skip:]))
@@ -117,6 +123,22 @@ def _text_source(source: Source, head: str) -> Source:
     if separator == "\t":
         return replace(told, quoted=False, careful=is_broken)
     return replace(told, careful=True)
+
+
+def _without_comments(lines: Sequence[str]) -> Sequence[str]:
+    """The lines behind those that begin with a sign for comments."""
+    place = next((n for n, line in enumerate(lines) if line.strip() and not line.startswith(COMMENTS)), 0)
+    return lines[place:]
+
+
+def _behind_comments(lines: Sequence[str], skip: int, separator: str) -> int:
+    """How many lines stand before the table: comments too, but not one that names as many columns as rows have."""
+    end = next((n for n in range(skip, len(lines)) if lines[n].strip() and not lines[n].startswith(COMMENTS)), skip)
+    if end == skip:
+        return skip
+    last = max(n for n in range(skip, end) if lines[n].strip())
+    width = lines[end].count(separator)
+    return last if width and lines[last].count(separator) == width else end
 
 
 def _separator_of(lines: Sequence[str], ending: str) -> str:
@@ -214,7 +236,7 @@ def _columns(rows: Sequence[Sequence[str]]) -> tuple[list[str], int]:
     width = usual[0][0] if usual else len(first)
     if any(_NUMBER.fullmatch(cell) for cell in first):
         return [f"column {n}" for n in range(1, len(first) + 1)], 0
-    names = [_TYPED.sub("", cell) for cell in first]
+    names = [_TYPED.sub("", cell).lstrip("#% ") for cell in first]
     body = [row for row in rows[1:] if len(row) == width]
     if width == len(names) - 1 and not names[-1]:
         names.pop()  # the header ends with a separator, the rows don't

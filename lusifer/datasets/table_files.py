@@ -38,8 +38,8 @@ class Source:
         encoding: of a text file.
         skip: lines before the first row, where ``columns`` is given.
         careful: some lines break the form: they are read one by one, in Python.
-        form: ``text``, ``parquet``, ``json`` (a record a line), ``document`` (one JSON value) or ``literals`` (a Python
-            dict a line).
+        form: ``text``, ``parquet``, ``json`` (a record a line), ``document`` (one JSON value), ``literals`` (a Python
+            dict a line) or ``headed`` (`lusifer.datasets.headed_records`).
     """
 
     path: Path

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.folder_tables import FolderTable, plain_name
-from lusifer.datasets.id_encoder import bare_number
+from lusifer.datasets.id_encoder import bare_number, clean_id
 from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_mapping import LinkSpec
 from lusifer.datasets.table_reader import blocks
@@ -81,6 +81,8 @@ def _texts(column: pa.ChunkedArray) -> pd.Series:
     if pa.types.is_nested(column.type):
         return pd.Series(dtype=str)
     texts = column.cast(pa.string()).to_pandas().dropna().str.strip()
+    if not texts.map(str.isascii).all():
+        texts = texts.map(clean_id)
     return texts[texts != ""]
 
 

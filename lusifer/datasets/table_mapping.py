@@ -22,17 +22,18 @@ MAX_NOUN, MAX_TITLE = 40, 200
 FORMAT, MAX_BYTES = 1, 1_000_000
 _USER_IDS = tuple(
     "userid user uid reviewerid customerid memberid listenerid listener readerid reader viewerid playerid "
-    "accountid".split()
+    "accountid username steamid visitorid".split()
 )
 _ITEM_IDS = tuple(
     "itemid item iid movieid asin parentasin productid isbn bookid albumid trackid songid artistid businessid "
-    "gameid recipeid articleid restaurantid filmid anime animeid isbn13 newsid placeid".split()
+    "gameid recipeid articleid restaurantid filmid anime animeid isbn13 newsid placeid videoid appid venueid hotelid "
+    "jokeid beerid".split()
 )
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     "ratings": {
         "user": _USER_IDS,
         "item": (*_ITEM_IDS, *"movie film book product album song track artist game recipe article title".split()),
-        "rating": ("rating", "overall", "score", "stars", "bookrating", "rate", "value", "preference"),
+        "rating": ("rating", "overall", "score", "stars", "bookrating", "rate", "value", "preference", "liked"),
         "time": ("timestamp", "time", "unixreviewtime", "date", "datetime", "createdat", "ratedat", "reviewtime", "ts"),
     },
     "items": {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import json
 import re
 import zlib
@@ -22,6 +23,7 @@ import pyarrow.json as pjson
 import pyarrow.parquet as pq
 
 from lusifer.datasets.data_quality import DataQualityReport, Problem
+from lusifer.datasets.headed_records import headed_records
 from lusifer.datasets.json_records import document_records, line_records
 from lusifer.datasets.record_lines import RowShape
 from lusifer.datasets.source_detection import source_of
@@ -79,6 +81,8 @@ def blocks(
             yield from _json(source, report, names)
         elif source.form in {"document", "literals"}:
             yield from _json_slowly(source, report, list(names) if names else _keys(source), 0)
+        elif source.form == "headed":
+            yield from _headed(source, report, names)
         elif source.careful:
             yield from _careful(source, report, names)
         else:
@@ -265,6 +269,26 @@ def _careful(
                 rows, numbers = [], []
     if rows:
         yield numbers, table()
+
+
+def _headed(
+    source: Source, report: DataQualityReport, names: Sequence[str] | None
+) -> Iterator[tuple[Sequence[int], pa.Table]]:
+    """A file whose ratings stand below lines that name their item."""
+    columns = list(source.columns or ())
+    with open_text(source.path, source.encoding) as file:
+        found = headed_records(file)
+        while part := list(itertools.islice(found, CAREFUL_ROWS)):
+            for number, cells, line in part:
+                if cells is None:
+                    report.add("shape", 1, source.path.name, number, line)
+            rows = [(number, cells) for number, cells, _ in part if cells is not None]
+            values = dict(zip(columns, zip(*(cells for _, cells in rows), strict=True), strict=False))
+            if rows:
+                yield (
+                    [number for number, _ in rows],
+                    pa.table({n: pa.array(values[n], pa.string()) for n in names or columns}),
+                )
 
 
 def _shape(source: Source) -> RowShape:

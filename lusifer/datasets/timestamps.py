@@ -14,8 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-"""What one of a time column's numbers is in seconds."""
+UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "excel": 86_400.0}
+"""What one of a time column's numbers is in seconds; ``excel`` are spreadsheets' days since the end of 1899."""
+_EXCEL_1970 = 25_569
+"""The first day of 1970 in a spreadsheet."""
+_EXCEL_DAYS = 20_000, 60_000
+"""Days of 1954 to 2064: as Unix seconds they would all be within one day of 1970."""
 _DAYS = (
     "%Y-%m-%d",
     "%d/%m/%Y",
@@ -77,6 +81,8 @@ def guess_time_form(values: Sequence[Any]) -> TimeForm:
             return TimeForm("date", "%Y%m%d")
         if all(re.fullmatch(r"(19|20)\d{2}", t) for t in texts):
             return TimeForm("date", "%Y")
+        if len(numbers) == len(texts) and _EXCEL_DAYS[0] <= min(numbers) < max(numbers) <= _EXCEL_DAYS[1]:
+            return TimeForm("excel")
         middle = float(np.median(np.abs(numbers)))
         return TimeForm("ns" if middle > 1e17 else "us" if middle > 1e14 else "ms" if middle > 1e11 else "s")
     distinct = pd.Series(list(dict.fromkeys(texts)))
@@ -118,6 +124,8 @@ def read_times(column: pa.ChunkedArray, form: TimeForm) -> NDArray[np.float64]:
         read = pd.to_datetime(texts, errors="coerce", utc=True, format=form.format or "ISO8601")
         stamps = read.dt.tz_localize(None).to_numpy()
     else:
-        return np.floor(read_numbers(column) * UNITS[form.unit])
+        numbers = read_numbers(column) - (_EXCEL_1970 if form.unit == "excel" else 0)
+        # A spreadsheet's fraction of a day is a second only when it is rounded.
+        return np.asarray((np.rint if form.unit == "excel" else np.floor)(numbers * UNITS[form.unit]))
     stamps = np.asarray(stamps, dtype="datetime64[s]")
     return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64))

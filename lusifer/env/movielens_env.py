@@ -142,7 +142,9 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         super().reset(seed=seed)
         requested_user = (options or {}).get("user")
         if requested_user is not None and requested_user not in self.users:
-            raise InvalidInputError(f"User {requested_user} can't be simulated here.", "Choose among World.users.")
+            dataset = self.world.dataset
+            name = dataset.user_label(requested_user) if requested_user in dataset.users.index else requested_user
+            raise InvalidInputError(f"User {name} can't be simulated here.", "Choose among World.users.")
         user = int(
             requested_user if requested_user is not None else self.users[self.np_random.integers(len(self.users))]
         )
@@ -359,7 +361,8 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         if self.render_mode != "ansi" or self._context is None:
             return None
         met = [f"  {r.rating:g}  {r.item.title}" for r in self._batch[-5:]]
-        lines = [f"User {self._context.user.id}, step {self._steps}, patience {self._patience:g}"]
+        name = self.world.dataset.user_label(self._context.user.id)
+        lines = [f"User {name}, step {self._steps}, patience {self._patience:g}"]
         return "\n".join([*lines, *met, self._context.profile.text])
 
     # ---- state and price ---------------------------------------------------------------------------

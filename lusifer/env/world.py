@@ -176,9 +176,9 @@ class World:
 
         sample = self.users[:: max(len(self.users) // EMBEDDING_PROFILES, 1)]
         texts = [self.start(int(u))[1].profile.text for u in sample]
-        vectoriser = TfidfVectorizer(sublinear_tf=True, min_df=2)
+        vectoriser = TfidfVectorizer(sublinear_tf=True, min_df=min(2, len(texts)))
         counts = vectoriser.fit_transform(texts)
-        size = min(EMBEDDING_LENGTH, counts.shape[1] - 1, len(texts) - 1)
+        size = max(min(EMBEDDING_LENGTH, counts.shape[1] - 1, len(texts) - 1), 1)
         svd = TruncatedSVD(size, random_state=self.seed).fit(counts)
         return vectoriser, svd, vectoriser.build_analyzer()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypedDict
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lusifer.datasets import Dataset, RatingScale
+from lusifer.datasets import RatingScale
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.audit import Audit, audit
 from lusifer.evaluation.bootstrap import Bootstrap, plain
@@ -233,63 +232,24 @@ def leaderboard(
     return result
 
 
-GROUPINGS = {
-    "activity": ("User's ratings in the training set", (0, 1, 5, 10, 20, 40, 80, 160, 320)),
-    "popularity": ("Movie's ratings in the training set", (0, 5, 20, 50, 100, 200, 400)),
-    "age": ("Years from release to rating", (-100, 0, 1, 2, 5, 10, 20, 40)),
-    "position": ("Position among the user's test ratings", (1, 3, 5, 7, 9, 11, 21)),
-    "rating": ("Actual rating", ()),
-    "genre": ("Genre", ()),
-}
-"""What errors can be broken down by, and where the bins begin."""
-
-
-def breakdown(frame: pd.DataFrame, names: Sequence[str], by: str, dataset: Dataset, *, least: int = 20) -> pd.DataFrame:
-    """RMSE of predictors by group: columns group, order, predictor, rmse, rows.
-
-    Groups with fewer than ``least`` rows are left out; a movie counts in each of its genres.
-    """
-    grouped: Mapping[str, pd.DataFrame]
-    if by == "genre":
-        labels = pd.Series(frame["item_id"].map(dataset.items["genres"])).explode()
-        grouped = {str(g): frame.loc[rows.index] for g, rows in labels.groupby(labels)}
-    elif by == "rating":
-        grouped = {f"{v:g}": rows for v, rows in frame.groupby("rating")}
-    else:
-        grouped = _binned(frame, by, GROUPINGS[by][1])
-    rows_ = []
-    for order, (group, rows) in enumerate(grouped.items()):
-        if len(rows) >= least:
-            for name in names:
-                rmse = float(np.sqrt(np.mean((rows[name] - rows["rating"]) ** 2)))
-                rows_.append((group, order, name, rmse, len(rows)))
-    return pd.DataFrame(rows_, columns=["group", "order", "predictor", "rmse", "rows"])
-
-
-def _binned(frame: pd.DataFrame, by: str, edges: Sequence[int]) -> Mapping[str, pd.DataFrame]:
-    found = {}
-    for low, high in zip(edges, [*edges[1:], math.inf], strict=True):
-        rows = frame[(frame[by] >= low) & (frame[by] < high)]
-        last = int(high) - 1 if high < math.inf else None
-        label = "before" if low < 0 else f"{low}+" if last is None else f"{low}" if last == low else f"{low}–{last}"
-        if len(rows):
-            found[label] = rows
-    return found
+def chance_bins(chance: pd.Series, bins: int = 10) -> NDArray[np.int64]:
+    """Which of equal bins each probability is in, from 0."""
+    return np.minimum((chance.to_numpy(float) * bins).astype(np.int64), bins - 1)
 
 
 def reliability(chance: pd.Series, happened: pd.Series, bins: int = 10) -> pd.DataFrame:
     """Said against true frequency in equal bins.
 
-    Columns said, true, rows; and the calibration error, the mean of their distance weighted by rows, as
-    ``attrs["error"]`` (Guo et al. 2017, eq. 3).
+    Columns said, true, rows, bin (see `chance_bins`); and the calibration error, the mean of the distance of said and
+    true weighted by rows, as ``attrs["error"]`` (Guo et al. 2017, eq. 3).
     """
-    at = np.minimum((chance.to_numpy(float) * bins).astype(int), bins - 1)
+    at = chance_bins(chance, bins)
     rows = [
-        (float(chance[at == b].mean()), float(happened[at == b].mean()), int((at == b).sum()))
+        (float(chance[at == b].mean()), float(happened[at == b].mean()), int((at == b).sum()), b)
         for b in range(bins)
         if (at == b).any()
     ]
-    frame = pd.DataFrame(rows, columns=["said", "true", "rows"])
+    frame = pd.DataFrame(rows, columns=["said", "true", "rows", "bin"])
     frame.attrs["error"] = float(
         ((frame["said"] - frame["true"]).abs() * frame["rows"]).sum() / max(frame["rows"].sum(), 1)
     )

@@ -8,16 +8,18 @@ with another batch of every user; from that batch on the user's ratings are left
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lusifer import baselines
+from lusifer import baselines, subprocess_runner
 from lusifer.datasets import RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.evaluation import prediction_cache
+from lusifer.progress import Progress
 from lusifer.simulator.calibration import LEVEL_DAMPING
 from lusifer.simulator.community import pair_keys
 from lusifer.simulator.run_context import RunContext
@@ -78,21 +80,9 @@ def estimate(ctx: RunContext, name: str, *, history: int, batch_size: int) -> Es
         InvalidInputError: no such method.
         CancelledError: somebody stopped it.
     """
-    scale = ctx.dataset.scale
-    turn = assign_turns(ctx.split, history=history, batch_size=batch_size, seed=ctx.seed)
-    splits = [s for s in (turn_split(ctx.split, turn, t) for t in range(TURNS)) if len(s.test)]
-
-    def predict(number: int, split: Split) -> Floats:
-        def report(done: int, total: int, message: str = "") -> None:
-            ctx.on_progress(round(100 * (number + done / max(total, 1))), 100 * (len(splits) + 1), message)
-
-        ctx.raise_if_cancelled()
-        report(0, 1)
-        values, _ = prediction_cache.cached_predictions(replace(ctx, split=split, on_progress=report), name)
-        return scale.clip(values)
-
-    test = predict(0, ctx.split)
-    ahead = [predict(number, split) for number, split in enumerate(splits, 1)]
+    splits = _splits(ctx, history, batch_size)
+    test, *ahead = (ctx.dataset.scale.clip(values) for values in _predict(ctx, [name], splits))
+    splits = splits[1:]
     tables = [split.test for split in splits]
     keys = np.concatenate([np.zeros(0, np.int64), *(pair_keys(t.user, t.item) for t in tables)])
     values = np.concatenate([np.zeros(0), *ahead])
@@ -100,6 +90,35 @@ def estimate(ctx: RunContext, name: str, *, history: int, batch_size: int) -> Es
     damping = level_damping(tables, ahead) if ctx.split.forward else LEVEL_DAMPING
     ctx.on_progress(1, 1, "")
     return Estimates(name, test, keys[order], values[order], damping)
+
+
+def fit_together(ctx: RunContext, names: Sequence[str], *, history: int, batch_size: int) -> None:
+    """Have all that `estimate` needs of some methods computed and cached, side by side.
+
+    Raises:
+        InvalidInputError: no such method.
+        CancelledError: somebody stopped it.
+    """
+    if ctx.cache_dir is not None:
+        slow = [name for name in names if baselines.BASELINES[name].slow]
+        _predict(ctx, slow, _splits(ctx, history, batch_size))
+
+
+def _splits(ctx: RunContext, history: int, batch_size: int) -> list[Split]:
+    """The split itself, then each turn that asks about something."""
+    turns = assign_turns(ctx.split, history=history, batch_size=batch_size, seed=ctx.seed)
+    return [ctx.split, *(s for s in (turn_split(ctx.split, turns, t) for t in range(TURNS)) if len(s.test))]
+
+
+def _predict(ctx: RunContext, names: Sequence[str], splits: Sequence[Split]) -> list[Floats]:
+    """Predictions of the test parts by each method in turn (what corrects another one comes after it)."""
+
+    def predict(name: str, split: Split, on_progress: Progress, cancelled: Callable[[], bool]) -> Floats:
+        alone = replace(ctx, split=split, on_progress=on_progress, cancelled=cancelled)
+        return prediction_cache.cached_predictions(alone, name)[0]
+
+    jobs = [partial(predict, name, split) for name in names for split in splits]
+    return subprocess_runner.run_together(jobs, on_progress=ctx.on_progress, cancelled=ctx.cancelled)
 
 
 def assign_turns(split: Split, *, history: int, batch_size: int, seed: int) -> NDArray[np.int8]:

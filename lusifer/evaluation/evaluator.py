@@ -200,6 +200,7 @@ def evaluate(
     calibrating = calibration and community is not None
     variants: dict[str, SimulatorVariant] = {}
     steps: list[str] = []
+    methods: list[str] = []
     if model is not None and (combining or SIMULATOR in predictors):
         forecasts = calibrating or combining
         variants[SIMULATOR] = SimulatorVariant(model, community, CALIBRATED if calibrating else "", forecasts)
@@ -213,6 +214,7 @@ def evaluate(
         variants[BUILTIN] = SimulatorVariant(StatisticalUserModel())
     first = next((n for n in predictors if n in {SIMULATOR, COMBINED}), "")
     order = [w for n in predictors for w in (steps if n == first else [] if n in {SIMULATOR, COMBINED} else [n])]
+    first_slow = _first_slow(order, methods)
     units = [len(test.user_ids) if n in variants else BASELINE_UNITS for n in order]
     total, done = sum(units), 0
     evaluation = Evaluation(ctx.dataset, test, {})
@@ -227,6 +229,10 @@ def evaluate(
             share = 1.0 if message == "calibration" else done_part / max(part_total, 1)
             ctx.on_progress(done + round(size * share), total, "calibration" if message == "calibration" else name)
 
+        if name == first_slow:  # all that is fitted, side by side
+            asked = variants[SIMULATOR].model
+            fitting = ctx.with_progress(report_part)
+            estimates.fit_together(fitting, methods, history=asked.history, batch_size=asked.batch_size)
         if name in variants:
             notes += _add_variant(ctx.with_progress(report_part), evaluation, name, variants[name])
         elif name.startswith(COMBINED):
@@ -235,16 +241,23 @@ def evaluate(
             evaluation.predictions[name] = predict_baseline(ctx, name, test)
         _report_new(ctx, evaluation, reported)
         done += size
-    unanswered = tuple(f"{name}: {s.told_unanswered}" for name, s in evaluation.simulations.items() if s.unanswered)
-    if not evaluation.predictions:
-        for simulation in evaluation.simulations.values():
-            simulation.require_answers()
-    for name in [n for n, s in evaluation.simulations.items() if s.unanswered and not s.has_answers]:
-        del evaluation.simulations[name]
+    unanswered = _take_out_unanswered(evaluation)
     if combining and COMBINED not in evaluation.predictions and SIMULATOR in evaluation.simulations:
         notes.append(f"{COMBINED} is left out. {baselines.missing_library(estimates.COMBINED_WITH)}")
     ctx.on_progress(total, total, "done")
     return replace(evaluation, notes=tuple(notes), unanswered=unanswered)
+
+
+def _take_out_unanswered(evaluation: Evaluation) -> tuple[str, ...]:
+    """Leave simulations without any answer out; of which users the model could not be asked."""
+    simulations = evaluation.simulations
+    if not evaluation.predictions:
+        for simulation in simulations.values():
+            simulation.require_answers()
+    unanswered = tuple(f"{name}: {s.told_unanswered}" for name, s in simulations.items() if s.unanswered)
+    for name in [n for n, s in simulations.items() if s.unanswered and not s.has_answers]:
+        del simulations[name]
+    return unanswered
 
 
 def _report_new(ctx: RunContext, evaluation: Evaluation, reported: set[str]) -> None:
@@ -285,6 +298,12 @@ def _available(predictors: Sequence[str]) -> tuple[list[str], list[str]]:
     if all(reasons.values()):
         raise InvalidInputError(" ".join(notes))
     return [name for name, reason in reasons.items() if not reason], notes
+
+
+def _first_slow(order: Sequence[str], methods: Sequence[str]) -> str:
+    """Before which step the slow ones among some methods are fitted; empty where none is."""
+    slow = [method for method in methods if baselines.BASELINES[method].slow]
+    return next((name for name in order if name.rpartition(":")[2] in slow), "")
 
 
 def _add_variant(ctx: RunContext, evaluation: Evaluation, name: str, variant: SimulatorVariant) -> list[str]:

@@ -23,7 +23,8 @@ VERSION = 1
 def cached_predictions(ctx: RunContext, name: str) -> tuple[NDArray[np.float64], float]:
     """A baseline's numbers for every row of the test part, not clipped.
 
-    And the seconds that fitting and predicting took when it was computed.
+    And the seconds that fitting and predicting took when it was computed. What corrects another method takes that
+    one's numbers from here.
 
     Without a ``ctx.cache_dir`` they are computed in this process and not cached.
 
@@ -44,8 +45,12 @@ def cached_predictions(ctx: RunContext, name: str) -> tuple[NDArray[np.float64],
     cached = load_arrays(path)
     if cached is not None:
         return cached["values"], float(cached["seconds"])
+    corrected, base, base_seconds = baselines.BASELINES[name].corrects, None, 0.0
+    if corrected:
+        base, base_seconds = cached_predictions(ctx, corrected)
     values, seconds = subprocess_runner.run(
-        fit_and_predict, *fit_args, on_progress=ctx.on_progress, cancelled=ctx.cancelled
+        fit_and_predict, *fit_args, base, on_progress=ctx.on_progress, cancelled=ctx.cancelled
     )
+    seconds += base_seconds
     save_arrays(path, {"values": values, "seconds": np.array(seconds)})
     return values, seconds

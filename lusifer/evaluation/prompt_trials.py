@@ -254,6 +254,20 @@ def errors_by_user(frame: pd.DataFrame) -> pd.DataFrame:
     return errors.reset_index()
 
 
+def count_best_users(errors: pd.DataFrame, margin: float = 0.005) -> list[int]:
+    """For how many users each candidate is the best: the Pareto front over users are those with one or more.
+
+    Args:
+        errors: from `errors_by_user`.
+        margin: RMSE by which it must be better than every other; of users where none is, nobody is the best.
+    """
+    values = errors[[c for c in errors if str(c).startswith("rmse_")]].to_numpy(float)
+    if values.shape[1] < 2:
+        return [len(values)] * values.shape[1]
+    second = np.sort(values, axis=1)[:, [1]]
+    return [int(n) for n in (second - values >= margin).sum(axis=0)]
+
+
 def pareto_front(rows: Mapping[str, Mapping[str, Any]], quality: str = "rmse", cost: str = "price") -> set[str]:
     """The candidates that no other one beats in both quality and cost (less is better in both)."""
     points = {

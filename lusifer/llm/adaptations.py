@@ -1,13 +1,12 @@
-"""What a model's server takes no part of: learned from its refusals, or set by hand, and remembered for that model.
+"""What a model's server takes no part of: learned from its refusals, or set by hand.
 
 An adaptation is a word of `ADAPTATIONS`, or ``max_tokens=N`` and ``top_logprobs=N`` for the most that a server takes.
-The page where models are connected, and anybody else, reads them with `adaptations_of`.
+`lusifer.llm.adaptation_memory` remembers what was learned.
 """
 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -76,14 +75,6 @@ _AT_MOST = re.compile(
     r"limit (?:of|is)|\[\s*\d+\s*,|supports? (?:only )?)\s*(\d+)",
     re.IGNORECASE,
 )
-_learned: dict[str, list[str]] = {}
-_lock = threading.Lock()
-
-
-def adaptations_of(identity: str) -> tuple[str, ...]:
-    """The adaptations that a model's server asked for, in the order in which they were learned."""
-    with _lock:
-        return tuple(_learned.get(identity, ()))
 
 
 def describe(adaptation: str) -> str:
@@ -92,23 +83,25 @@ def describe(adaptation: str) -> str:
     return _LIMITS[name].format(value) if value else ADAPTATIONS[adaptation]
 
 
-def remember(identity: str, adaptation: str) -> None:
-    """Keep an adaptation for as long as this process runs."""
-    with _lock:
-        learned = _learned.setdefault(identity, [])
-        if adaptation not in learned:
-            learned.append(adaptation)
+def is_adaptation(word: str) -> bool:
+    """Whether a word is an adaptation: one of `ADAPTATIONS`, or a limit."""
+    name, _, value = word.partition("=")
+    return word in ADAPTATIONS or (name in _LIMITS and value.isdecimal() and int(value) > 0)
 
 
-def forget(identity: str = "", only: Collection[str] | None = None) -> None:
-    """Forget what was learned of one model (all of it, or some), or of every model."""
-    with _lock:
-        if not identity:
-            _learned.clear()
-        elif only is None:
-            _learned.pop(identity, None)
-        else:
-            _learned[identity] = [a for a in _learned.get(identity, ()) if a not in only]
+def opposites(adaptation: str | None) -> frozenset[str]:
+    """The adaptations that can no longer be right where a server asks for this one."""
+    return _OPPOSITES.get(adaptation or "", frozenset())
+
+
+_NAMES_OF_LONGEST = frozenset({"max-tokens", "max-completion-tokens"})
+_OPPOSITES = {
+    "no-stream": frozenset({"stream-only"}),
+    "stream-only": frozenset({"no-stream"}),
+    "no-max-tokens": _NAMES_OF_LONGEST,
+    "max-tokens": _NAMES_OF_LONGEST,
+    "max-completion-tokens": _NAMES_OF_LONGEST,
+}
 
 
 def parse(text: str | Iterable[Any], endpoint: str) -> tuple[str, ...]:
@@ -119,8 +112,7 @@ def parse(text: str | Iterable[Any], endpoint: str) -> tuple[str, ...]:
     """
     words = text.replace(",", " ").split() if isinstance(text, str) else [str(w).strip() for w in text]
     for word in words:
-        name, _, value = word.partition("=")
-        if not (word in ADAPTATIONS or (name in _LIMITS and value.isdecimal() and int(value) > 0)):
+        if not is_adaptation(word):
             raise InvalidInputError(
                 f"The endpoint {endpoint!r} has the unknown adaptation {word!r}.",
                 f"Choose from {', '.join(ADAPTATIONS)}, max_tokens=N, top_logprobs=N.",

@@ -24,6 +24,7 @@ from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import Completion, LLMWrapper, Message, Options
 from lusifer.llm.redact import find_secrets, hide, hide_in, redact
+from lusifer.llm.shared_questions import ask_unclaimed, claiming
 from lusifer.progress import Progress, ignore_progress
 
 DISCOUNT = 0.5
@@ -122,16 +123,29 @@ class BatchAPI:
     def answer_all(self, questions: Sequence[Question]) -> int:
         """Have questions answered; how many answers came. Returns when every batch has ended.
 
+        What another batch asks for at the time is waited for, see `ask_unclaimed`.
+
         Raises:
             ModelError: the service can't be asked, or the budget does not allow it.
             CancelledError: ``cancelled`` said so. Batches go on at the service and are collected the next time.
         """
         questions_by_key = {self.llm.key(messages, **options): (messages, options) for messages, options in questions}
-        answered = self._collect_all(questions_by_key)  # what an earlier process submitted
-        missing = set(questions_by_key) - self.llm.store.has_answers(list(questions_by_key))
-        for keys in self._cut([k for k in questions_by_key if k in missing], questions_by_key):
-            self._submit(keys, questions_by_key)
-        return answered + self._collect_all(questions_by_key)
+
+        def ask(keys: list[str]) -> int:
+            for batch in self._cut(keys, questions_by_key):
+                self._submit(batch, questions_by_key)
+            return self._collect_all(questions_by_key)
+
+        with claiming(self.llm.store, [key for pending in self.pending for key in pending.keys]):
+            answered = self._collect_all(questions_by_key)  # what an earlier process submitted
+        return answered + ask_unclaimed(
+            self.llm.store,
+            list(questions_by_key),
+            ask,
+            poll_interval=self.poll_interval,
+            on_progress=self.on_progress,
+            cancelled=self.cancelled,
+        )
 
     def _cut(self, keys: Sequence[str], questions: dict[str, Question]) -> list[list[str]]:
         """Keys in batches of a size that the service takes."""

@@ -22,6 +22,7 @@ from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import Completion, LLMWrapper, Message, Options
 from lusifer.llm.redact import redact
+from lusifer.llm.shared_questions import ask_unclaimed
 from lusifer.progress import Progress, ignore_progress
 
 ROUNDS = 3
@@ -102,6 +103,8 @@ class BatchFiles:
     def answer_all(self, questions: Sequence[Question]) -> int:
         """Have questions answered; how many answers came. Waits until the answer files are there.
 
+        What another batch asks for at the time is waited for, see `ask_unclaimed`.
+
         Raises:
             ModelError: kind ``batch``, a file answers fewer than half of its questions.
             CancelledError: ``cancelled`` said so. The files stay; an answer file counts whenever it comes.
@@ -111,20 +114,33 @@ class BatchFiles:
         for path in sorted(self.folder.glob("answers-*.jsonl")):  # those that came while nobody waited
             if path.name not in self.taken and path.is_file():
                 answered += self._take(path, by_key)[0]
+        return answered + ask_unclaimed(
+            self.llm.store,
+            list(by_key),
+            lambda keys: self._ask(keys, by_key),
+            poll_interval=self.poll_interval,
+            on_progress=self.on_progress,
+            cancelled=self.cancelled,
+        )
+
+    def _ask(self, keys: list[str], questions: dict[str, Question]) -> int:
+        """Have questions answered by files, several times where answers are useless; how many answers came."""
+        answered = 0
         for _ in range(ROUNDS):
-            missing = [k for k in by_key if k not in self.llm.store.has_answers(list(by_key))]
-            if not missing:
-                break
-            path = self._write(missing, by_key)
-            self._wait(path, len(missing))
-            count, reason = self._take(path, by_key)
+            path = self._write(keys, questions)
+            self._wait(path, len(keys))
+            count, reason = self._take(path, questions)
             answered += count
-            if count < len(missing) * MIN_ANSWERED_SHARE:
+            if count < len(keys) * MIN_ANSWERED_SHARE:
                 raise ModelError(
-                    f"{path.name} answers {count} of {len(missing)} questions ({reason or 'no usable line'}).",
+                    f"{path.name} answers {count} of {len(keys)} questions ({reason or 'no usable line'}).",
                     "Fix the cause and resume the run: what lacks an answer is written into a new file.",
                     kind="batch",
                 )
+            stored = self.llm.store.has_answers(keys)
+            keys = [key for key in keys if key not in stored]
+            if not keys:
+                break
         return answered
 
     def _write(self, keys: Sequence[str], questions: dict[str, Question]) -> Path:

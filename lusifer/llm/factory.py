@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lusifer import shutdown
+from lusifer import settings, shutdown
+from lusifer.llm.adaptation_memory import AdaptationMemory
 from lusifer.llm.batch_files import DeferredLLM
 from lusifer.llm.budget import Budget, BudgetedLLM
 from lusifer.llm.cached import CachedLLM
@@ -20,7 +21,10 @@ from lusifer.store import Store
 
 
 def create_bare_llm(
-    spec: str, keys: Mapping[str, str] | None = None, cancelled: Callable[[], bool] = lambda: False
+    spec: str,
+    keys: Mapping[str, str] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    store: Store | None = None,
 ) -> tuple[LLM, Endpoint]:
     """The bare model that a spec names, and its endpoint. Asks nobody anything.
 
@@ -28,21 +32,25 @@ def create_bare_llm(
         spec: ``ENDPOINT:MODEL``.
         keys: keys by endpoint name, before the configured ones.
         cancelled: asked while a server answers.
+        store: the database that remembers what servers refused; ``None``: it holds as long as this process.
 
     Raises:
         InvalidInputError: the spec names no model.
     """
     endpoint, model = resolve(spec, keys)
     cancelled = _or_shutdown(cancelled)
+    # What a server refuses may hang on who asks: a stranger's key teaches nobody else.
+    is_strangers = settings.is_public() and bool((keys or {}).get(endpoint.name))
+    memory = AdaptationMemory(endpoint, model, store, shared=not is_strangers)
     if endpoint.kind == "ollama":
-        return Ollama(endpoint, model, cancelled), endpoint
+        return Ollama(endpoint, model, cancelled, memory), endpoint
     if endpoint.kind == "file":
         return LocalFile(model, endpoint, cancelled), endpoint
     if endpoint.kind == "recorded":
         return RecordedLLM(find_recording(model)), endpoint
     if endpoint.kind == "files":
         return DeferredLLM(model), endpoint
-    return OpenAICompatible(endpoint, model, cancelled), endpoint
+    return OpenAICompatible(endpoint, model, cancelled, memory), endpoint
 
 
 def create_llm(
@@ -58,7 +66,7 @@ def create_llm(
     Raises:
         InvalidInputError: the spec names no model.
     """
-    return wrap(*create_bare_llm(spec, keys, cancelled), store, budget, cancelled)
+    return wrap(*create_bare_llm(spec, keys, cancelled, store), store, budget, cancelled)
 
 
 def wrap(

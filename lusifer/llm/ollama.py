@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import socket
 import threading
@@ -13,8 +12,8 @@ from typing import Any, Unpack
 from urllib.parse import urlsplit
 
 from lusifer.errors import CancelledError, LusiferError, ModelError
-from lusifer.llm import adaptations, explanations, server_errors, transport
-from lusifer.llm.adaptations import adaptations_of
+from lusifer.llm import explanations, server_errors, transport
+from lusifer.llm.adaptation_memory import AdaptationMemory, Negotiation
 from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish, read_message, without_secrets
 from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.openai_compatible import describe_schema, thinking_room
@@ -34,7 +33,6 @@ _REFUSED = {"no-schema": ("format", r"\bformat\b|grammar|schema"), "no-logprobs"
 """Parts that a version or a model may not take, and the words by which a refusal names them."""
 _digests: dict[tuple[str, str], tuple[float, str]] = {}
 _lock = threading.Lock()
-log = logging.getLogger(__name__)
 
 
 class OllamaError(Exception):
@@ -171,8 +169,15 @@ def pull(
 class Ollama:
     """One model on an Ollama server. Its digest is part of what can change an answer."""
 
-    def __init__(self, endpoint: Endpoint, model: str, cancelled: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        model: str,
+        cancelled: Callable[[], bool] = lambda: False,
+        memory: AdaptationMemory | None = None,
+    ) -> None:
         self.endpoint, self.model, self.cancelled = endpoint, model, cancelled
+        self.memory = memory or AdaptationMemory(endpoint, model)
         self.spec = f"ollama:{model}"
 
     @property
@@ -194,16 +199,12 @@ class Ollama:
     @property
     def adaptations(self) -> tuple[str, ...]:
         """What is sent otherwise than asked for: set by hand, then learned."""
-        return (*self.endpoint.adapt, *adaptations_of(self._name))
+        return (*self.endpoint.adapt, *self.memory.learned())
 
     @property
     def extra_tokens(self) -> int:
         """Tokens that are asked for beyond an answer's own, for a model that thinks first."""
-        return thinking_room(self.endpoint, self._name)
-
-    @property
-    def _name(self) -> str:
-        return f"{self.endpoint.url}|{self.model}"
+        return thinking_room(self.endpoint, self.adaptations)
 
     def list_models(self) -> list[str]:
         """Names of the installed models, alphabetically.
@@ -217,18 +218,15 @@ class Ollama:
         """See `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
         ends = time.monotonic() + float(self.endpoint.timeout or TIMEOUT_SECONDS)  # of all requests together
+        negotiation = Negotiation(self.memory)
         while True:
             request = self.build_request(messages, options)
             try:
                 answer = self._collect(request, options.get("on_text"), max(ends - time.monotonic(), 0.01))
             except OllamaError as refused:
-                adaptation = self._refused_part(refused.error, request)
-                if adaptation is None:
+                if not negotiation.adapt(refused.error, self._refused_part(refused.error, request)):
+                    negotiation.fail(undo=False)
                     raise explain(refused.error, self.endpoint, self.model) from None
-                log.info(
-                    "The server of %s refused a part of the request: %s.", self.spec, adaptations.describe(adaptation)
-                )
-                adaptations.remember(self._name, adaptation)
                 continue
             return replace(answer, latency_ms=(time.perf_counter() - began) * 1000)
 
@@ -307,7 +305,7 @@ class Ollama:
         if reason in {"load", "unload"}:
             raise ModelError(f"{self.spec} was only {reason}ed and gave no answer.", "Ask again.", kind="invalid")
         if cut_off and thought:
-            adaptations.remember(self._name, "thinks")
+            self.memory.remember("thinks")
         completion = Completion(
             text=text,
             finish_reason="length" if cut_off else "stop",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Unpack
 from urllib.parse import urlsplit
 
 from lusifer.errors import ModelError
 from lusifer.llm import adaptations, explanations, server_errors, transport
-from lusifer.llm.adaptations import adaptations_of, limit_of
+from lusifer.llm.adaptation_memory import AdaptationMemory, Negotiation
+from lusifer.llm.adaptations import limit_of
 from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish, read_message, without_secrets
 from lusifer.llm.endpoints import OPENAI_URL, THINKING_TOKENS, Endpoint
 from lusifer.llm.protocol import Completion, Message, Options
@@ -31,8 +32,15 @@ class OpenAICompatible:
     with another one, and not bothered with it any more; see `lusifer.llm.adaptations`.
     """
 
-    def __init__(self, endpoint: Endpoint, model: str, cancelled: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        model: str,
+        cancelled: Callable[[], bool] = lambda: False,
+        memory: AdaptationMemory | None = None,
+    ) -> None:
         self.endpoint, self.model, self.cancelled = endpoint, model, cancelled
+        self.memory = memory or AdaptationMemory(endpoint, model)
         self.spec = f"{endpoint.name}:{model}"
         address = urlsplit(endpoint.url)
         self.identity = f"{address.scheme}://{address.hostname}:{address.port or ''}{address.path}|{model}"
@@ -40,12 +48,12 @@ class OpenAICompatible:
     @property
     def adaptations(self) -> tuple[str, ...]:
         """What is sent otherwise than asked for: set by hand, then learned."""
-        return (*self.endpoint.adapt, *adaptations_of(self.identity))
+        return (*self.endpoint.adapt, *self.memory.learned())
 
     @property
     def extra_tokens(self) -> int:
         """Tokens that are asked for beyond an answer's own, for a model that thinks first."""
-        return thinking_room(self.endpoint, self.identity)
+        return thinking_room(self.endpoint, self.adaptations)
 
     def list_models(self) -> list[str]:
         """Names of the models that the server offers, alphabetically.
@@ -70,7 +78,7 @@ class OpenAICompatible:
         """See `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
         ends = time.monotonic() + self._seconds  # of all requests together, whatever is refused and left out
-        learned: list[str] = []
+        negotiation = Negotiation(self.memory)
         while True:
             known = self.adaptations
             request = self.build_request(messages, options)
@@ -85,17 +93,10 @@ class OpenAICompatible:
                         hide(clean(error.failed), *self.endpoint.secrets),
                         latency_ms=(time.perf_counter() - began) * 1000,
                     )
-                adaptation = adaptations.learn(error, request, known)
-                if adaptation is None:
+                if not negotiation.adapt(error, adaptations.learn(error, request, known)):
                     explained = explanations.explain(error, self.endpoint, self.model)
-                    if explained.kind in {"not-found", "bad-request"}:  # what was left out was not the reason
-                        adaptations.forget(self.identity, learned)
+                    negotiation.fail(undo=explained.kind in {"not-found", "bad-request"})
                     raise explained from None
-                learned.append(adaptation)
-                log.info(
-                    "The server of %s refused a part of the request: %s.", self.spec, adaptations.describe(adaptation)
-                )
-                adaptations.remember(self.identity, adaptation)
 
     def ask(self, method: str, path: str, request: Any = None, *, seconds: float | None = None) -> Any:
         """One JSON value that the server answers with.
@@ -269,7 +270,7 @@ class OpenAICompatible:
         if finish == "error" and not text:
             raise self._unusable("ended with an error")
         if finish == "length" and thought:
-            adaptations.remember(self.identity, "thinks")
+            self.memory.remember("thinks")
         usage = _mapping(answer.get("usage"))
         logprobs = _mapping(choice.get("logprobs"))
         completion = Completion(
@@ -362,11 +363,11 @@ class _Pieces:
         return {"choices": [choice], "usage": self.usage}
 
 
-def thinking_room(endpoint: Endpoint, identity: str) -> int:
+def thinking_room(endpoint: Endpoint, known: Collection[str]) -> int:
     """Tokens beyond what an answer needs, for a model that thinks first: set by hand, or once it was seen to think."""
     if endpoint.thinking_tokens is not None:
         return endpoint.thinking_tokens
-    return THINKING_TOKENS if "thinks" in (*endpoint.adapt, *adaptations_of(identity)) else 0
+    return THINKING_TOKENS if "thinks" in known else 0
 
 
 def _first_choice(value: Any) -> Mapping[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypedDict, Unpack
 
 
@@ -16,7 +16,7 @@ class Message:
 
     def to_json(self) -> dict[str, str]:
         """As the protocols send it."""
-        return asdict(self)
+        return {"role": self.role, "content": self.content}
 
 
 @dataclass(frozen=True)

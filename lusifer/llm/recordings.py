@@ -16,7 +16,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Unpack
 
@@ -53,6 +53,7 @@ class RecordingHeader(BaseModel):
         prompt_version: its name and content hash.
         prompts: the set itself; empty where it is one that this program ships.
         users: whose answers it holds.
+        user_labels: their ids in the dataset's files, in the same order, where those are not these numbers.
         answered_by: the model that answered.
         collected: the day.
         note: how it was made.
@@ -70,6 +71,7 @@ class RecordingHeader(BaseModel):
     prompt_version: str = Field(max_length=200)
     prompts: dict[str, Any] = Field(default_factory=dict)
     users: tuple[Id, ...] = Field(min_length=1, max_length=1_000_000)
+    user_labels: tuple[Annotated[str, Field(max_length=500)], ...] = ()
     answered_by: str = Field(default="", max_length=500)
     collected: str = Field(default="", max_length=40)
     note: str = Field(default="", max_length=5000)
@@ -128,6 +130,14 @@ class Recording:
         """Whose answers it holds, ascending."""
         return tuple(sorted(self.header.users))
 
+    @cached_property
+    def _labels(self) -> dict[int, str]:
+        return dict(zip(self.header.users, self.header.user_labels, strict=False))
+
+    def label(self, user: int) -> str | int:
+        """A user's id in the dataset's files."""
+        return self._labels.get(user, user)
+
     @property
     def count(self) -> int:
         """How many answers it holds."""
@@ -151,9 +161,10 @@ class Recording:
                 f"Choose that dataset and split, {instead}.",
             )
         if user not in header.users:
+            some = _list_some([self.label(user) for user in self.users])
             raise InvalidInputError(
-                f"User {user} is not in the recording {self.name}.",
-                f"Choose one of its {len(header.users)} users ({_list_some(self.users)}), {instead}.",
+                f"This user is not in the recording {self.name}.",
+                f"Choose one of its {len(header.users)} users ({some}), {instead}.",
             )
         if (history, batch_size) != (header.history, header.batch_size):
             raise InvalidInputError(
@@ -194,7 +205,7 @@ class RecordedLLM:
         user, step, purpose = metadata.user, metadata.step, metadata.purpose
         recorded = self.recording.find(user, step, purpose) if user is not None and step is not None else ()
         if not recorded or options.get("draw"):
-            raise self._not_recorded(f"{purpose or 'this question'} of user {user}")
+            raise self._not_recorded(f"{purpose or 'this question'} of user {self.recording.label(user or 0)}")
         on_text = options.get("on_text")
         numbers = {item_id: number for number, item_id in enumerate(metadata.items, 1)}
         if purpose == "update":
@@ -208,7 +219,7 @@ class RecordedLLM:
                 if (number := numbers.get(r["item_id"]) if numbers else r["item_id"]) in wanted
             ]
             if not ratings:
-                raise self._not_recorded(f"ratings of these items by user {user}")
+                raise self._not_recorded(f"ratings of these items by user {self.recording.label(user or 0)}")
             content = {"ratings": ratings}
         text = json.dumps(content, ensure_ascii=False)
         if on_text is not None:
@@ -253,7 +264,7 @@ def _enumerated(schema: Any) -> Iterable[int]:
             yield from _enumerated(value)
 
 
-def _list_some(users: Sequence[int], count: int = 5) -> str:
+def _list_some(users: Sequence[object], count: int = 5) -> str:
     return ", ".join(map(str, users[:count])) + (" …" if len(users) > count else "")
 
 

@@ -96,6 +96,10 @@ class PromptSet:
             where = f"Template {template} of {self.name}" + (f", line {line}" if line else "")
             raise InvalidInputError(f"{where}: {error}", "Fix the template.") from None
 
+    def variables_of(self, template: str) -> frozenset[str]:
+        """The names that one template takes from outside; none where it can't be read."""
+        return sandbox.variables_of(dict(self.templates)[template])
+
     def with_template(self, template: str, text: str) -> PromptSet:
         """The same set with another text for one template."""
         return replace(self, templates=tuple((t, text if t == template else x) for t, x in self.templates))

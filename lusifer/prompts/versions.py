@@ -79,6 +79,17 @@ def get(store: Store, number: int) -> PromptVersion:
     return PromptVersion(number, _read(row["data"]), row["parent"], row["note"] or "", row["created_at"])
 
 
+def recorded_numbers(store: Store) -> dict[str, int]:
+    """Numbers of versions by what calls and runs are recorded under, ``NAME-HASH``."""
+    return {f"{row['name']}-{row['hash'][:8]}": row["number"] for row in store.list_prompts()}
+
+
+def find_recorded(store: Store, version: str) -> PromptVersion | None:
+    """The version of such a name; ``None`` where it is not here."""
+    number = recorded_numbers(store).get(version)
+    return None if number is None else get(store, number)
+
+
 @lru_cache(maxsize=256)
 def _read(text: str) -> PromptSet:
     return from_json(text)

@@ -157,7 +157,10 @@ class Cluster:
         self._folder = Path(tempfile.gettempdir()) / f"lusifer-{run}"
         self._sent = [ray.put(self.work)]  # held on to: a worker that starts anew needs it again
         hired = ray.remote(num_cpus=1, max_restarts=-1, max_concurrency=self.threads + 1)(Worker)
-        self.workers = [hired.remote(self._sent, self.model_config, run, home, str(self._folder)) for _ in range(count)]
+        self.workers = [
+            hired.remote(self._sent, self.model_config, run, home, str(self._folder), str(number))
+            for number in range(count)
+        ]
         pid_requests = [w.pid.remote() for w in self.workers]
         ready, missing = ray.wait(pid_requests, num_returns=count, timeout=START_TIMEOUT)
         if missing:
@@ -234,6 +237,7 @@ class Cluster:
                         # It starts anew by itself, elsewhere if its machine is gone, and hands in what the dead one
                         # left there. It is given nothing before it answers.
                         lost.add(worker)
+                        self._release_claims(worker)
                         queue.appendleft((number, users))
                         crash_counts[users] = crash_counts.get(users, 0) + 1
                         if crash_counts[users] >= MAX_CRASHES:
@@ -258,6 +262,11 @@ class Cluster:
         except BaseException:  # an error, a cancel, Ctrl-C, or whoever takes the parts has stopped
             self._stop(list(busy))
             raise
+
+    def _release_claims(self, worker: Any) -> None:
+        """Let nobody wait for what a worker asked that has ended."""
+        if self._home is not None:
+            self._home.call.remote("release_worker", str(self.workers.index(worker)))
 
     def _stop(self, busy: list[Any]) -> None:
         """Have every worker begin no further call, and let the calls under way end: they are paid."""

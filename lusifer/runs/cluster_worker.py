@@ -36,11 +36,37 @@ class SharedInputs:
     forecasts: bool
 
 
+class HomeStore(Store):
+    """The database, whose process holds the claims of all workers: each is the one worker's that asked for it."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path)
+        self._claims: dict[str, set[str]] = {}
+
+    def claim_for(self, worker: str, key: str) -> bool:
+        """Claim an answer for a worker, see `Store.claim_answer`."""
+        claimed = self.claim_answer(key)
+        if claimed:
+            self._claims.setdefault(worker, set()).add(key)
+        return claimed
+
+    def release_for(self, worker: str, key: str) -> None:
+        """A worker's claim ends, if it has it."""
+        if key in self._claims.get(worker, ()):
+            self._claims[worker].remove(key)
+            self.release_answer(key)
+
+    def release_worker(self, worker: str) -> None:
+        """A worker is gone: whoever waits for what it asked goes on."""
+        for key in self._claims.pop(worker, ()):
+            self.release_answer(key)
+
+
 class StoreActor:
     """The database, for workers; runs on the machine that has its file."""
 
     def __init__(self, path: str) -> None:
-        self.store = Store(path)
+        self.store = HomeStore(path)
 
     def call(self, method: str, *values: Any) -> Any:
         """Call a method of the store."""
@@ -60,11 +86,16 @@ class WorkerStore(Store):
 
     Args:
         call_home: calls a method of the store actor and returns a promise; `wait_for` waits for one.
+        worker: whose claims these are.
     """
 
-    def __init__(self, path: Path, call_home: Callable[..., Any], wait_for: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, path: Path, call_home: Callable[..., Any], wait_for: Callable[[Any], Any], worker: str = ""
+    ) -> None:
         super().__init__(path)
+        self.worker = worker
         self._call_home, self._wait_for, self._sent = call_home, wait_for, threading.local()
+        self._fetched: set[tuple[str, str]] = set()  # models whose adaptations came from home
 
     def _send(self, method: str, *values: Any) -> None:
         sent = self._promises()
@@ -126,6 +157,25 @@ class WorkerStore(Store):
         booking = self._wait_for(self._call_home("set_aside", names, tokens, dollars, dict(limits), model, owned))
         return booking if isinstance(booking, int) else tuple(booking)
 
+    def list_adaptations(self, address: str = "", model: str = "") -> list[dict[str, Any]]:
+        """See `Store`; what is known at home is fetched once."""
+        if (address, model) not in self._fetched:
+            self._fetched.add((address, model))
+            for row in self._wait_for(self._call_home("list_adaptations", address, model)):
+                super().save_adaptation(**row)
+        return super().list_adaptations(address, model)
+
+    def save_adaptation(self, address: str, model: str, adaptation: str, learned_at: str = "") -> None:
+        """See `Store`; kept here and at home."""
+        super().save_adaptation(address, model, adaptation, learned_at)
+        self._send("save_adaptation", address, model, adaptation, learned_at)
+
+    def delete_adaptations(self, address: str = "", model: str = "", only: Iterable[str] | None = None) -> int:
+        """See `Store`; forgotten here and at home."""
+        names = None if only is None else list(only)
+        self._send("delete_adaptations", address, model, names)
+        return super().delete_adaptations(address, model, names)
+
     def settle_estimated(self, booking: int) -> None:
         """See `Store`."""
         self._send("settle_estimated", booking)
@@ -140,11 +190,12 @@ class WorkerStore(Store):
         return int(self._wait_for(self._call_home("release_dead_bookings")))
 
     def claim_answer(self, key: str) -> bool:
-        """See `Store`; the users of a run are shared out, so no two of its workers ask the same."""
-        return True
+        """See `Store`; held at home."""
+        return bool(self._wait_for(self._call_home("claim_for", self.worker, key)))
 
     def release_answer(self, key: str) -> None:
-        """See `Store`."""
+        """See `Store`; it arrives after the answer that was sent before."""
+        self._send("release_for", self.worker, key)
 
     def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
         """See `Store`."""
@@ -182,9 +233,12 @@ class Worker:
         work: a promise of the `SharedInputs`.
         home: the actor beside the database; none where nobody is asked.
         folder: where answers are kept on this machine.
+        name: of its own; one that starts anew in its place has the same.
     """
 
-    def __init__(self, work: list[Any], model_config: UserModelConfig, run: str, store_actor: Any, folder: str) -> None:
+    def __init__(
+        self, work: list[Any], model_config: UserModelConfig, run: str, store_actor: Any, folder: str, name: str
+    ) -> None:
         import ray
 
         self.work: SharedInputs = ray.get(work[0])
@@ -195,7 +249,7 @@ class Worker:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = FileLock(self._file.with_suffix(".lock"))
             self._lock.acquire()
-            self.store = WorkerStore(self._file, store_actor.call.remote, ray.get)
+            self.store = WorkerStore(self._file, store_actor.call.remote, ray.get, name)
             hand_in(self._file.parent, lambda found: ray.get(store_actor.import_answers.remote(found)))
         self.model = model_config.build(self.store, run=run, cancelled=self.stopped.is_set)
 

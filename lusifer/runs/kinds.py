@@ -60,6 +60,16 @@ class PromptComparisonSummary(TypedDict):
     forecasts: int
 
 
+class PromptSuggestionSummary(TypedDict):
+    """Proposed changes of a prompt version; see `lusifer.evaluation.suggested_edits.Change`.
+
+    ``problems`` of each are lines of one text. ``cases`` counts the answers that were told.
+    """
+
+    suggestions: list[dict[str, str]]
+    cases: int
+
+
 class PopulationSummary(TypedDict):
     """What was simulated, and its error."""
 
@@ -164,6 +174,12 @@ PROMPT_COMPARISON = RunKind[PromptComparisonSummary](
 FINAL_CHECK = RunKind[PromptComparisonSummary](
     "prompt-final", "Final check of prompts on held-out users", PromptComparisonSummary, _PROMPT_PARAMS
 )
+PROMPT_SUGGESTION = RunKind[PromptSuggestionSummary](
+    "prompt-suggestion",
+    "Suggested edits of prompts",
+    PromptSuggestionSummary,
+    {"users": list[int], "source": str, "candidate": int},
+)
 POPULATION = RunKind[PopulationSummary]("population", "Population", PopulationSummary, {"users": list[int]})
 VALIDITY = RunKind[ValiditySummary]("validity", "Predictive validity", ValiditySummary)
 JUDGEMENT = RunKind[JudgementSummary]("judgement", "Second opinions on statements", JudgementSummary)
@@ -177,6 +193,7 @@ RUN_KINDS: dict[str, RunKind[Any]] = {
         POPULATION,
         PROMPT_COMPARISON,
         FINAL_CHECK,
+        PROMPT_SUGGESTION,
         AGENT_PLAY,
         AGENT_RANKING,
         RANKING,

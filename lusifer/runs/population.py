@@ -352,7 +352,7 @@ def record_population(
                 raise UnfinishedError(error.message, fix) from None
             paths = part_paths(folder, len(split_into_parts(users)))
             counts = count_ratings(paths)
-            errors = measure_errors(join_parts(run.id, len(paths)))
+            errors = measure_errors(join_parts(run.id, len(paths), ctx.dataset))
             run.finish(
                 {
                     "users": len(users),

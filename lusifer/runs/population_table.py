@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lusifer.datasets import Dataset
+from lusifer.datasets import Dataset, file_ids
 from lusifer.disk_files import explain_write_error, replacing
 from lusifer.errors import InvalidInputError, LusiferError
 from lusifer.evaluation.simulation import SimulationResult
@@ -37,6 +37,8 @@ SCHEMA = pa.schema(
 )
 """One row a test rating: the true rating; the simulated one on the scale, its expected value, the calibrated value and
 the spread (null where there is none); why; and after how many steps of the profile it was given."""
+FILE_ID_COLUMNS = ("external_user_id", "external_item_id")
+"""The ids as the files have them, where those are not the numbers."""
 RATING_COLUMNS = ("raw", "expected", "calibrated")
 EXPORT_ROWS = 100_000
 
@@ -96,8 +98,10 @@ def count_ratings(paths: list[Path]) -> Counts:
     return counts
 
 
-def join_parts(run: str, count: int) -> Path:
+def join_parts(run: str, count: int, dataset: Dataset | None = None) -> Path:
     """The parts of a run as its one table, read and written part by part; they are removed.
+
+    Where the files' ids are not the numbers inside, `FILE_ID_COLUMNS` have them.
 
     Raises:
         LusiferError: a part is not there or damaged, or the table can't be written.
@@ -107,9 +111,19 @@ def join_parts(run: str, count: int) -> Path:
     lost = [p.name for p in parts if not tables.is_whole(p)]
     if lost:
         raise LusiferError(f"{lost[0]} of run {run} is missing or damaged.", "Resume the run to recompute it.")
-    with tables.table_writer(target, SCHEMA) as out:
+    frames = {} if dataset is None else {"user_id": dataset.users, "item_id": dataset.items}
+    names = {
+        pa.field(f"external_{column}", pa.string()): frame[file_ids.COLUMN].to_dict()
+        for column, frame in frames.items()
+        if file_ids.COLUMN in frame
+    }
+    with tables.table_writer(target, pa.schema([*SCHEMA, *names])) as out:
         for part in parts:
-            out.write_table(pq.read_table(part, schema=SCHEMA))
+            table = pq.read_table(part, schema=SCHEMA)
+            for field, known in names.items():
+                numbers = table[field.name.removeprefix("external_")].to_pylist()
+                table = table.append_column(field, pa.array([known[n] for n in numbers], pa.string()))
+            out.write_table(table)
     shutil.rmtree(folder, ignore_errors=True)
     return target
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lusifer import prompts
-from lusifer.errors import InvalidInputError
+from lusifer import datasets, prompts
+from lusifer.datasets import file_ids
+from lusifer.errors import DatasetError, InvalidInputError
 from lusifer.llm.recordings import (
     PREFIX,
     SUFFIX,
@@ -60,6 +61,7 @@ def make_recording(store: Store, run: str, file: Path, *, note: str = "") -> Rec
     if len(settings) > 1:
         raise InvalidInputError(f"Run {run} used histories of several lengths.", "Choose a run with one.")
     history, batch_size = settings.pop()
+    users = tuple(int(e["user_id"]) for e in evolutions)
     header = RecordingHeader(
         recording=file.name.removesuffix(SUFFIX),
         dataset=row["dataset"],
@@ -70,12 +72,24 @@ def make_recording(store: Store, run: str, file: Path, *, note: str = "") -> Rec
         prompt_set=prompt_set.name,
         prompt_version=prompt_set.version,
         prompts=json.loads(prompts.to_json(prompt_set)),
-        users=tuple(int(e["user_id"]) for e in evolutions),
+        users=users,
+        user_labels=_labels_of(row, users),
         answered_by=row["model"],
         collected=f"{datetime.now(UTC):%Y-%m-%d}",
         note=note,
     )
     return write_recording(file, header, (a for e in evolutions for a in _answers(store, e)))
+
+
+def _labels_of(row: Mapping[str, Any], users: Sequence[int]) -> tuple[str, ...]:
+    """The ids of a run's users in the files of its dataset, where that is here and they are not the same."""
+    try:
+        dataset = datasets.load(row["dataset"]) if datasets.is_prepared(row["dataset"]) else None
+    except DatasetError:
+        return ()
+    if dataset is None or dataset.hash != row["dataset_hash"] or file_ids.COLUMN not in dataset.users:
+        return ()
+    return tuple(str(dataset.user_label(user)) for user in users)
 
 
 def _find_prompts(store: Store, version: str) -> PromptSet:
@@ -84,10 +98,8 @@ def _find_prompts(store: Store, version: str) -> PromptSet:
     Raises:
         InvalidInputError: it is not in the database, or the answers are another draw than the first.
     """
-    for number in [r["number"] for r in store.list_prompts()]:
-        found = versions.get(store, number).prompts
-        if found.version == version:
-            return found
+    if found := versions.find_recorded(store, version):
+        return found.prompts
     shipped = next((p for p in map(prompts.load, prompts.SHIPPED) if p.version == version), None)
     if shipped is None:
         raise InvalidInputError(f"The prompts {version} are not in this database.", "Save them as a version first.")

@@ -274,7 +274,8 @@ def _row(value: Any) -> Row | None:
         return None
     row: dict[str, Any] = {}
     for name, field in value.items():
-        known = _FIELDS.get("".join(c for c in name.lower() if c.isalnum()), str(name))
+        # Nearly every name is as it was asked for, and to spell each letter by letter takes as long as all the rest.
+        known = name if name in _ASKED else _FIELDS.get("".join(c for c in name.lower() if c.isalnum()), str(name))
         if known in row and row[known] != field:
             row[AMBIGUOUS] = True
         row[known] = field
@@ -284,6 +285,7 @@ def _row(value: Any) -> Row | None:
 
 
 _FIELDS = {"itemid": "item_id", "rating": "rating", "expected": "expected", "reason": "reason"}
+_ASKED = frozenset(_FIELDS.values())
 AMBIGUOUS = " ambiguous"
 """The field that marks a row of which two ids or ratings are given."""
 

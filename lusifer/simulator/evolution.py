@@ -208,7 +208,8 @@ def history_of(dataset: Dataset, split: Split, user: int, n: int) -> tuple[Rated
     rows = split.train.of_user(user)
     if not len(rows):
         raise EmptyHistoryError(
-            f"User {user} has no rating in the training set of {split.name}, so there is no history to read.",
+            f"User {dataset.user_label(user)} has no rating in the training set of {split.name}, so there is no "
+            "history to read.",
             "Choose another user or another split.",
         )
     return rated_rows(dataset, rows.slice(max(0, len(rows) - n), len(rows)))

@@ -17,7 +17,7 @@ from lusifer.prompts import PromptSet
 from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.duplicates import ask_once, distinct_items
 from lusifer.simulator.numbered_items import AskedItems, ask_about
-from lusifer.simulator.prompt_variables import TemplateInput, values_of
+from lusifer.simulator.prompt_variables import TemplateInput
 from lusifer.simulator.rating_summary import rating_habits, with_rating_habits, without_rating_habits
 from lusifer.simulator.types import Context, SimulatedRating, Update
 
@@ -278,7 +278,7 @@ class LLMUserModel:
         log.info("%s: an answer for user %d is repaired: %s", self.spec, asked.context.user.id, problem)
         text = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
         given = TemplateInput(self.prompts, asked.context, items, problem, text, purpose)
-        prompt = self.prompts.render("repair", **values_of("repair", given))
+        prompt = prompt_rendering.render_template("repair", given)
         if not answer_text.strip():  # many chat templates take no two messages of one role in a row
             return [*messages[:-1], Message("user", f"{messages[-1].content}\n\n{prompt}")]
         return [*messages, Message("assistant", answer_text[:SAID]), Message("user", prompt)]

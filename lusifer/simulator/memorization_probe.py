@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lusifer.datasets import Dataset, Item
 from lusifer.errors import ModelError
@@ -21,17 +22,22 @@ SYSTEM = (
 
 def probe_question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]) -> Question:
     """The call that asks for one user's ratings of some movies; nothing else of the user is told."""
-    item_lines = "\n".join(f"{i.id} | {i.title}" for i in items)
+    # Where the files' ids are texts, they are asked about, and answered by numbers of the question's own.
+    are_texts = any(item.file_id for item in items)
+    item_lines = "\n".join(
+        f"{n} | {i.label} | {i.title}" if are_texts else f"{i.id} | {i.title}" for n, i in enumerate(items, 1)
+    )
     scale = dataset.scale
     text = (
         f"In the data set {dataset.title}, which rating ({scale.lowest:g} to {scale.highest:g}) did the user with id "
-        f"{user} give each of "
+        f"{dataset.user_label(user)} give each of "
         f"these {dataset.item_nouns.plural}? For each give the reason first: remembered, or "
-        f"guessed.\n\n{dataset.item_nouns.plural.upper()} (id | title)\n{item_lines}"
+        f"guessed.\n\n{dataset.item_nouns.plural.upper()} ({'number | id' if are_texts else 'id'} | title)"
+        f"\n{item_lines}"
     )
     metadata = CallMetadata("recite", model.run, user, 0, model.version, None)
     return [Message("system", SYSTEM), Message("user", text)], {
-        "schema": answers.ratings_schema(tuple(items), scale),
+        "schema": answers.ratings_schema(_as_asked(items), scale),
         "temperature": 0.0,
         "max_tokens": 200 + model.prompts.rating_tokens * len(items),
         "logprobs": 0,
@@ -51,6 +57,12 @@ def probe_questions(
     return [(chunk, probe_question(model, dataset, user, chunk)) for chunk in chunks]
 
 
+def _as_asked(items: Sequence[Item]) -> tuple[Item, ...]:
+    """The items with the ids by which they are answered."""
+    are_texts = any(item.file_id for item in items)
+    return tuple(replace(i, id=n) if are_texts else i for n, i in enumerate(items, 1))
+
+
 def ask_from_memory(
     model: UserModel, dataset: Dataset, user: int, items: Sequence[Item]
 ) -> tuple[SimulatedRating, ...]:
@@ -68,7 +80,10 @@ def ask_from_memory(
         answer = None
         try:
             answer = model.llm.complete(messages, **options)
-            ratings = answers.read_ratings(answer.text, chunk, dataset.scale)
+            asked = _as_asked(chunk)
+            found = answers.read_ratings(answer.text, asked, dataset.scale)
+            ids = {a.id: item.id for a, item in zip(asked, chunk, strict=True)}
+            ratings = tuple(replace(r, item_id=ids[r.item_id]) for r in found)
             failures = [r.failure for r in ratings if r.failure]
             if failures:
                 model.reject(answer, ModelError(failures[0]))

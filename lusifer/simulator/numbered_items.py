@@ -45,8 +45,12 @@ def _restore_change(change: Change, ids: Sequence[int]) -> Change:
 
 
 def ask_about(prompts: PromptSet, context: Context, items: Sequence[Item] = ()) -> AskedItems:
-    """What a prompt set asks about: ids, or numbers of the items to rate (of the batch, where none are)."""
-    if not prompts.anonymous:
+    """What a prompt set asks about: ids, or numbers of the items to rate (of the batch, where none are).
+
+    Numbers too where the files' ids are texts: those inside would mean nothing to anybody.
+    """
+    is_text = any(item.file_id for item in (*items, *(rated.item for rated in context.batch)))
+    if not (prompts.anonymous or is_text):
         return AskedItems(context, tuple(items))
     if items:
         ids = tuple(item.id for item in items)

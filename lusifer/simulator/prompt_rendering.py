@@ -16,18 +16,22 @@ def render_update(prompts: PromptSet, context: Context) -> list[Message]:
     """The messages that ask for a profile after ``context.batch``: the first one, or a rewritten one."""
     given = TemplateInput(prompts, context, purpose="update")
     # The first template is filled in as the later ones are: sets of the first format have one text for both.
-    return _messages("update" if context.seen else "first", given, values_of("update", given))
+    return _messages("update" if context.seen else "first", given)
 
 
 def render_rate(prompts: PromptSet, context: Context, items: Sequence[Item]) -> list[Message]:
     """The messages that ask for ratings (or forecasts) of some items."""
     given = TemplateInput(prompts, context, items)
-    return _messages("rate", given, values_of("rate", given))
+    return _messages("rate", given)
 
 
-def _messages(name: str, given: TemplateInput, values: Mapping[str, Any]) -> list[Message]:
-    system = given.prompts.render("system", **values_of("system", given))
-    return [Message("system", system), Message("user", given.prompts.render(name, **values))]
+def render_template(name: str, given: TemplateInput) -> str:
+    """A template of the prompts, filled in; only what it names is computed."""
+    return given.prompts.render(name, **values_of(name, given, given.prompts.variables_of(name)))
+
+
+def _messages(name: str, given: TemplateInput) -> list[Message]:
+    return [Message("system", render_template("system", given)), Message("user", render_template(name, given))]
 
 
 def part_sizes(messages: Sequence[Message], values: Mapping[str, Any]) -> dict[str, int]:

@@ -7,7 +7,7 @@ docs/prompts.md read it from here. What templates may read *of* a value is the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -244,9 +244,10 @@ def variables_of(template: str) -> dict[str, Variable]:
     return {variable.name: variable for variable in VARIABLES if template in variable.templates}
 
 
-def values_of(template: str, given: TemplateInput) -> dict[str, Any]:
-    """The value of each variable of a template."""
-    return {name: variable.value(given) for name, variable in variables_of(template).items()}
+def values_of(template: str, given: TemplateInput, named: Container[str] | None = None) -> dict[str, Any]:
+    """The value of each variable of a template; ``named``: of those alone."""
+    variables = variables_of(template).items()
+    return {name: variable.value(given) for name, variable in variables if named is None or name in named}
 
 
 def section_titles() -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from lusifer.datasets import RatingScale, User
 from lusifer.prompts import METADATA
+from lusifer.simulator.duplicates import newest_of_each
 from lusifer.simulator.item_rows import render_title
 from lusifer.simulator.taste import measure_tastes, user_mean
 from lusifer.simulator.taste_facts import ASPECTS
@@ -50,6 +51,7 @@ def summarize_ratings(
         listed: those that the question lists anyway.
         metadata: what is told of an item; tastes that rest on other metadata are left out.
     """
+    seen = newest_of_each(seen)  # what the question says of a movie that was rated again
     if not seen:
         return ""
     mean = user_mean(seen, usual)
@@ -92,6 +94,7 @@ COMPUTED = "computed"
 
 def rating_habits(seen: Sequence[Rated], usual: float, scale: RatingScale, nouns: str) -> tuple[Bullet, ...]:
     """The statements on rating habits that code writes: mean, count and spread, exact at every step."""
+    seen = newest_of_each(seen)
     if not seen:
         return ()
     mean = user_mean(seen, usual)

@@ -17,6 +17,7 @@ from lusifer.store.local_users import LocalUsers
 from lusifer.store.prompt_versions import PromptVersions
 from lusifer.store.run_file import RUN_ID
 from lusifer.store.run_records import Runs
+from lusifer.store.server_adaptations import ServerAdaptations
 from lusifer.store.totals import Totals
 from lusifer.store.traces import Traces
 from lusifer.store.transfer import Transfer
@@ -24,7 +25,18 @@ from lusifer.store.whole_tables import Tables
 
 
 class Store(
-    Runs, Calls, Traces, Totals, Tables, Bookings, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer
+    Runs,
+    Calls,
+    Traces,
+    Totals,
+    Tables,
+    Bookings,
+    Evolutions,
+    MovieDetails,
+    PromptVersions,
+    LocalUsers,
+    ServerAdaptations,
+    Transfer,
 ):
     """The database. Safe to use from any number of threads; each gets a connection of its own.
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from lusifer.store.core import SQLiteBase
+from lusifer.store.core import SQLiteBase, translates_sqlite_errors
 from lusifer.store.process_locks import ProcessLocks, locks_of
 
 
 class AnswerClaims(SQLiteBase):
-    """Claims on answers that are not there yet. One ends with `release_answer`, or with its process."""
+    """Claims on answers that are not there yet. One ends when it is released, or with its process."""
 
     @property
     def process_locks(self) -> ProcessLocks | None:
@@ -24,13 +26,67 @@ class AnswerClaims(SQLiteBase):
     def claim_answer(self, key: str) -> bool:
         """Claim the right to ask for an answer; whether nobody else has it. Where nothing can be held, all have it."""
         locks = self.process_locks
-        return locks is None or locks.try_hold(f"answer {key}")
+        if locks is None:
+            return True
+        if not locks.try_hold(f"answer {key}"):
+            return False
+        # Held first, looked up then: a batch writes its claims first, and looks at what is held then.
+        if self._living_claims([key], locks):
+            self.release_answer(key)
+            return False
+        return True
 
     def release_answer(self, key: str) -> None:
         """The answer is stored, or will not come: whoever waits for it goes on."""
         locks = self.process_locks
         if locks is not None:
             locks.release(f"answer {key}")
+
+    @translates_sqlite_errors
+    def claim_answers(self, keys: Sequence[str]) -> list[str]:
+        """Claim the right to ask for many answers in a batch; those that nobody else asks for.
+
+        They are rows that name this process, which count for as long as it lives. For single answers that would be a
+        write a call; locks in such numbers make every one of them slow.
+        """
+        locks = self.process_locks
+        if locks is None:
+            return list(keys)
+        owner = locks.owner
+        with self.writing() as db:
+            taken = self._living_claims(keys, locks)
+            claimed = [key for key in dict.fromkeys(keys) if key not in taken]
+            rows = ([key, owner] for key in claimed)
+            db.conn.executemany("insert or replace into answer_claims (key, owner) values (?, ?)", rows)
+        held = {key for key in claimed if locks.is_held(f"answer {key}")}
+        self.release_answers(held)
+        return [key for key in claimed if key not in held]
+
+    @translates_sqlite_errors
+    def release_answers(self, keys: Iterable[str]) -> None:
+        """Let claims of a batch go, and those of processes that are gone."""
+        locks = self.process_locks
+        if locks is None:
+            return
+        with self.writing() as db:
+            owners = [row[0] for row in db.execute("select distinct owner from answer_claims")]
+            dead = [owner for owner in owners if not locks.is_held(owner)]
+            db.execute(
+                "delete from answer_claims where key in (select value from json_each(?)) and owner = ?"
+                " or owner in (select value from json_each(?))",
+                [json.dumps(list(keys)), locks.owner, json.dumps(dead)],
+            )
+
+    @translates_sqlite_errors
+    def _living_claims(self, keys: Sequence[str], locks: ProcessLocks) -> set[str]:
+        """Which of some answers a batch of a living process asks for."""
+        rows = self._open().execute(
+            "select key, owner from answer_claims where key in (select value from json_each(?))",
+            [json.dumps(list(keys))],
+        )
+        claims = dict(rows.fetchall())
+        living = {owner for owner in set(claims.values()) if locks.is_held(owner)}
+        return {key for key, owner in claims.items() if owner in living}
 
     def hold_run(self, run: str) -> None:
         """A run is under way in this process until `release_run`, or until the process ends."""

@@ -11,7 +11,7 @@ import sqlite_utils
 
 from lusifer.store.core import FIRST_LOCAL, SQLiteBase, insert, now, translates_sqlite_errors
 from lusifer.store.totals import sums
-from lusifer.store.traces import is_repair
+from lusifer.store.traces import DATASET_OF_CALL, is_repair
 
 
 class Calls(SQLiteBase):
@@ -89,7 +89,8 @@ class Calls(SQLiteBase):
             self._index_all_calls()
         columns = (
             "id, created_at, run_id, purpose, user_id, step, model, prompt_version, status, error_kind,"
-            " attempts, input_tokens, cached_tokens, output_tokens, latency_ms, price"
+            " attempts, input_tokens, cached_tokens, output_tokens, latency_ms, price,"
+            f" {DATASET_OF_CALL} as dataset_hash"
         )
         db = self._open()
         total = db.execute(f"select count(*) from calls where {where}", values).fetchone()[0]

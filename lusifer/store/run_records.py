@@ -59,10 +59,7 @@ class Runs(Calls, Totals):
     def _update_run(self, run: str, columns: str, values: Sequence[str], *, paid: bool = False) -> None:
         with self.writing(paid=paid) as db:
             if db.execute(f"update runs set {columns} where id = ?", [*values, run]).rowcount == 0:
-                raise StoreError(
-                    f"Run {run} is not in the database any more: somebody deleted it.",
-                    "Start a new run: cached answers are reused.",
-                )
+                raise _deleted(run)
 
     @translates_sqlite_errors
     def list_runs(
@@ -106,6 +103,35 @@ class Runs(Calls, Totals):
         self.delete_calls([row[0] for row in self._open().execute("select id from calls where run_id = ?", [run])])
         with self.writing() as db:
             db.execute("delete from runs where id = ?", [run])
+            db.execute("delete from run_pins where run_id = ?", [run])
+
+    @translates_sqlite_errors
+    def pin_run(self, run: str, pinned: bool = True) -> None:
+        """Pin a run on this machine, or take its pin back; either twice changes nothing.
+
+        Raises:
+            StoreError: somebody deleted the run.
+        """
+        if not pinned:
+            with self.writing() as db:
+                db.execute("delete from run_pins where run_id = ?", [run])
+            return
+        with self.writing() as db:
+            db.execute("insert or ignore into run_pins select id, ? from runs where id = ?", [now(), run])
+            if not db.execute("select count(*) from run_pins where run_id = ?", [run]).fetchone()[0]:
+                raise _deleted(run)
+
+    @translates_sqlite_errors
+    def list_pinned_runs(self) -> list[str]:
+        """Ids of the runs that are pinned, of all kinds, the first pinned first."""
+        return [row[0] for row in self._open().execute("select run_id from run_pins order by rowid")]
+
+
+def _deleted(run: str) -> StoreError:
+    return StoreError(
+        f"Run {run} is not in the database any more: somebody deleted it.",
+        "Start a new run: cached answers are reused.",
+    )
 
 
 def _run(row: dict[str, Any]) -> dict[str, Any]:

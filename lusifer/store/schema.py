@@ -348,3 +348,23 @@ def m008_trace_index(db: sqlite_utils.Database) -> None:
         "create index calls_trace on calls (run_id, user_id, status, input_tokens, output_tokens, price, latency_ms)"
         " where run_id is not null"
     )
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m009_run_pins(db: sqlite_utils.Database) -> None:
+    """Runs that a person pinned on this machine: a table of its own, so that no exported run carries a pin along."""
+    db["run_pins"].create({"run_id": str, "pinned_at": str}, pk="run_id")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m010_answer_claims(db: sqlite_utils.Database) -> None:
+    """What a batch asks for, and whose that is; for a hundred thousand answers locks of the system are too slow."""
+    db.execute("create table answer_claims (key text primary key, owner text not null) without rowid")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m011_server_adaptations(db: sqlite_utils.Database) -> None:
+    """What servers refused, by address and model, with the day on which it was learned."""
+    db["server_adaptations"].create(
+        {"address": str, "model": str, "adaptation": str, "learned_at": str}, pk=("address", "model", "adaptation")
+    )

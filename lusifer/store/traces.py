@@ -20,6 +20,13 @@ _CALL = (
 _NOT_LOCAL = f" and (user_id is null or user_id < {FIRST_LOCAL})"
 
 
+DATASET_OF_CALL = (
+    "coalesce((select dataset_hash from runs where runs.id = calls.run_id),"
+    " (select dataset_hash from evolutions where evolutions.id = calls.evolution))"
+)
+"""In SQL, the hash of the data set that a call's user is of; null where nothing says."""
+
+
 class Traces(SQLiteBase):
     """Calls of a run or an evolution as a tree has them."""
 
@@ -106,6 +113,15 @@ class Traces(SQLiteBase):
             f" {_COLUMNS[scope]} = ? and status <> 'cached'{'' if local else _NOT_LOCAL} order by id desc limit ?"
         )
         return list(self._open().query(query, [name, limit]))
+
+    @translates_sqlite_errors
+    def list_called_users(self, dataset_hash: str) -> set[int]:
+        """The users of a data set about whom calls were made, and about no other data set's user of that number."""
+        rows = self._open().execute(
+            f"select user_id from calls where user_id is not null group by 1 having min({DATASET_OF_CALL} is ?)",
+            [dataset_hash],
+        )
+        return {int(r[0]) for r in rows}
 
 
 def is_repair(before: str | None, messages: str | None) -> bool:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from lusifer.prompts import TEMPLATES
 
-PROMPT_VIEWS = EDIT_PROMPT, COMPARE_PROMPTS, PROMPT_VERSIONS = "Edit", "Compare", "Versions"
+PROMPT_VIEWS = EDIT_PROMPT, COMPARE_PROMPTS, SUGGEST_EDITS, PROMPT_VERSIONS = "Edit", "Compare", "Suggest", "Versions"
 """The views of the Prompts page."""
 MAP_COLOURS = ("mean", "activity", "genre", "error")
 """What the points of the map of users are coloured by."""
@@ -138,12 +138,17 @@ class PageState:
         chapter: of the story that is presented, from 1; the chapter of the step, or the first, by default.
         side_by_side: whether Evolution compares two sides; the next three are the other one's.
         profile_step: after which step Predict ratings takes the profile; the last by default.
+        item: an item that Predict ratings is asked for, by the id that the files have.
         lab_view: what is open in the What-if lab.
         details: what is open under Details on Accuracy.
         comparison: the recorded comparison that is shown, by its id; so are the next runs on their pages.
+        other_comparison: the one that it is compared with.
+        slice: which ratings of the comparison are listed: ``genre:Horror``, ``cell:5:3``; empty for all.
+        predictor: whose errors are listed and shown, a column of the comparison.
         experiment: by its name.
         prompts_view: what is open on Prompts.
         template: the template that is edited.
+        suggestion: the run whose suggested edits are shown, by its id.
         draft: the draft that is edited, by its id.
         version: the version that is shown, such as ``v4``.
         calls_view: what is open on LLM calls.
@@ -173,9 +178,13 @@ class PageState:
     profile_step: int | None = _field(
         None, "profile-step", "profile after step", _whole(1, None, None), page="rate", key="from_step"
     )
+    item: str = _field("", "movie", "movie", page="rate")
     lab_view: str = _field(EDIT_PROFILE, "hands", "view", _one_of(LAB_VIEWS, EDIT_PROFILE), page="hands")
     details: str = _field(ACCURACY_VIEWS[0], "view", "view", _one_of(ACCURACY_VIEWS, ACCURACY_VIEWS[0]), page="errors")
     comparison: str = _field("", "run", "comparison", page="errors")
+    other_comparison: str = _field("", "other", "other comparison", page="errors")
+    slice: str = _field("", "slice", "slice", page="errors")
+    predictor: str = _field("", "predictor", "predictor", page="errors")
     experiment: str = _field("", "experiment", "experiment", page="experiments")
     experiment_run: str = _field("", "run", "result", page="experiments")
     realism_run: str = _field("", "run", "result", page="fidelity", key="fidelity-run")
@@ -183,6 +192,7 @@ class PageState:
     prompts_view: str = _field(EDIT_PROMPT, "view", "view", _one_of(PROMPT_VIEWS, EDIT_PROMPT), page="prompts")
     template: str = _field("update", "template", "template", _one_of(tuple(TEMPLATES), "update"), page="prompts")
     trial: str = _field("", "trial", "comparison", page="prompts", key="trial-run")
+    suggestion: str = _field("", "suggestion", "suggestion", page="prompts", key="suggestion-run")
     draft: str = _field("", "draft", "draft", page="prompts")
     version: str = _field("", "version", "version", page="prompts")
     calls_view: str = _field(TRACES, "view", "view", _one_of(CALL_VIEWS, TRACES), page="calls", key="calls-view")
@@ -198,7 +208,7 @@ DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(PageSt
 """The value of each field that nobody chose."""
 USERS = ("user", "other_user")
 """Fields that name a user of the dataset."""
-RUNS = ("comparison", "experiment_run", "realism_run", "agent_run", "trial")
+RUNS = ("comparison", "other_comparison", "experiment_run", "realism_run", "agent_run", "trial", "suggestion")
 """Fields that name a run, of one dataset and split."""
 
 
@@ -275,7 +285,7 @@ def reset_dependents(state: PageState, changed: Iterable[str]) -> None:
         for attribute in RUNS:
             setattr(state, attribute, "")
     if "user" in fields:
-        state.step = 1
+        state.step, state.item = 1, ""
     if fields & {"user", "split", "model", "prompts", "history", "batch_size"}:
         state.chapter = None
     if fields & {"user", "history", "batch_size"}:

@@ -21,8 +21,11 @@ from lusifer.ui.pages.accuracy import (
     error_views,
     html_report,
     leaderboard,
+    pins,
     ranking_view,
     recorded_comparisons,
+    run_against_run,
+    slice_view,
 )
 
 ctx = state.current_context()
@@ -58,18 +61,21 @@ rows = accuracy_tables.load_predictions(run_shown["id"])
 if rows is None:
     st.caption("The individual predictions of this run are no longer in data/runs, so only its summary is shown.")
     st.json(summary, expanded=False)
-    recorded_comparisons.show_run_choice(store, runs, run_shown)
+    recorded_comparisons.show_run_choice(store, runs, run_shown, pins.pinned_ids(store))
     comparison_form.show_form(ctx, store, expanded=False)
     st.stop()
 names = predictor_titles.in_order(n for n in summary["predictors"] if n in rows)
-passing, chosen_filter = leaderboard.apply_filters(ctx, rows)
+row_filter = leaderboard.read_filter(rows)
+passing, chosen_filter = row_filter.passing(rows, ctx), repr(row_filter)
+pinned = pins.pinned_ids(store)
 seed = int(run_shown["seed"])
 if not passing.empty:
     values = accuracy_tables.compute_metrics(passing, run_shown["id"], chosen_filter, names, ctx, seed)
     collaborative = accuracy_tables.best_collaborative(values)
     minus = accuracy_tables.compute_differences(passing, run_shown["id"], chosen_filter, names, collaborative, seed)
     frame = accuracy_tables.leaderboard_table(run_shown, values, label(run_shown["model"])).join(minus, on="name")
-    leaderboard.show_error_charts(frame, collaborative)
+    references = pins.reference_rows(ctx, runs, pinned, run_shown["id"], row_filter)
+    leaderboard.show_error_charts(frame, collaborative, references)
     sentence = accuracy_tables.verdict_sentence(frame)
     if sentence:
         st.markdown(f"**{escape_markdown(sentence)}**")
@@ -87,17 +93,24 @@ if {"fm-time", COMBINED} & set(names):
         "its value. On a random split every method sees the user's later ratings."
     )
 leaderboard.show_contributions(run_shown)
+first = accuracy_tables.telling_predictors(names, collaborative)
 
 VIEWS = {
-    "distribution": ("Errors and predictions", lambda: error_views.show_distribution(ctx, passing, names)),
-    "groups": ("Errors by group", lambda: error_views.show_groups(ctx, passing, names)),
-    "calibration": ("Calibration", lambda: error_views.show_calibration(ctx, passing)),
+    "distribution": (
+        "Errors and predictions",
+        lambda: error_views.show_distribution(ctx, run_shown, passing, names, first),
+    ),
+    "groups": (
+        "Errors by slice",
+        lambda: slice_view.show_slices(ctx, run_shown, passing, names, first, chosen_filter),
+    ),
+    "calibration": ("Calibration", lambda: error_views.show_calibration(ctx, run_shown, passing)),
     "audit": ("Audit", lambda: audit_view.show_audit(ctx, run_shown, passing, store)),
-    "misses": ("Largest errors", lambda: error_views.show_largest_errors(ctx, passing, names)),
+    "misses": ("Largest errors", lambda: error_views.show_largest_errors(ctx, run_shown, passing, names)),
     "pairs": ("Pairwise comparison", lambda: error_views.show_pair(passing, names, int(run_shown["seed"]))),
     "ranking": ("Recommender ranking", lambda: ranking_view.show_ranking(ctx, run_shown, passing, store)),
     "cold": ("Cold start", lambda: error_views.show_cold_start(ctx, store)),
-    "runs": ("Run against run", lambda: recorded_comparisons.show_other_runs(runs, run_shown)),
+    "runs": ("Run against run", lambda: run_against_run.show_other_run(ctx, runs, run_shown, pinned, row_filter)),
 }
 view = st.segmented_control(
     "Details",
@@ -108,7 +121,7 @@ view = st.segmented_control(
 )
 VIEWS[view][1]()
 with st.container(horizontal=True):
-    downloads.show_csv_button("Predictions as CSV", passing, f"run-{run_shown['id']}.csv")
+    downloads.show_csv_button("Predictions as CSV", ctx.dataset.with_file_ids(passing), f"run-{run_shown['id']}.csv")
     st.download_button(
         "Report as HTML",
         lambda: html_report.build_report(ctx, run_shown, frame, passing, names),
@@ -117,7 +130,7 @@ with st.container(horizontal=True):
         icon=":material/description:",
     )
 
-recorded_comparisons.show_run_choice(store, runs, run_shown)
+recorded_comparisons.show_run_choice(store, runs, run_shown, pinned)
 comparison_form.show_form(ctx, store, expanded=False)
 recorded_comparisons.show_published()
 trust_card.show_trust_card(ctx, store, "accuracy")

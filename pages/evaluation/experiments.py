@@ -40,7 +40,7 @@ if new_run.get() not in {None, *(r["id"] for r in runs_of_experiment)}:  # all w
 run_picker.chosen_run(runs_of_experiment, "experiment_run", new_run)
 if runs_of_experiment:
     experiment_view.show_result(
-        run_picker.pick_run(runs_of_experiment, "experiment_run", new_run, f"experiment-run-{name}")
+        ctx, run_picker.pick_run(runs_of_experiment, "experiment_run", new_run, f"experiment-run-{name}")
     )
 elif computing:
     st.caption(":material/hourglass_top: This experiment is being computed.")

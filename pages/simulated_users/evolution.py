@@ -1,7 +1,5 @@
 """Evolution: step through a profile with its batch, its changes and the reasons for them."""
 
-from dataclasses import asdict
-
 import streamlit as st
 
 from lusifer.charts import evolution_charts
@@ -104,7 +102,7 @@ with table:
         profile_view.show_batch(step, pinned_items())
     checked, faithfulness = claim_audit.step_claims(ctx, spec, steps, number)
     profile_view.show_audit_summary(checked, number, faithfulness)
-content = {"plan": asdict(spec), "steps": [s.to_json() for s in steps]}
+content = evolution_tables.export_steps(ctx.dataset, spec, steps)
 with st.container(horizontal=True):
     downloads.show_json_button(
         "Download all steps", content, f"user-{ctx.dataset.user_label(user)}-{ctx.split.name}.json", type="tertiary"

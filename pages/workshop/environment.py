@@ -23,7 +23,7 @@ under_way = automatic_work.show_work(
     job, "Four agents learn from users that the built-in simulates. It costs nothing and is kept."
 )
 if runs:
-    environment_view.show_result(run_shown)
+    environment_view.show_result(ctx.dataset, run_shown)
     run_picker.pick_run(runs, "agent_run", new_run)
 elif not under_way:
     st.info("No run on this split yet. Choose agents below and press Run.", icon=":material/sports_esports:")

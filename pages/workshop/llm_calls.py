@@ -7,7 +7,7 @@ from lusifer.safe_text import to_safe_csv
 from lusifer.ui import page_fields, page_state, state
 from lusifer.ui.components import data_tables
 from lusifer.ui.formatting import with_item_noun
-from lusifer.ui.pages.llm_calls import call_log, trace_view, tree_data
+from lusifer.ui.pages.llm_calls import call_log, call_table, trace_view, tree_data
 
 st.title("LLM calls", icon=":material/receipt_long:")
 st.caption(
@@ -18,7 +18,7 @@ st.caption(
         else "Cached answers are kept when calls are deleted."
     )
 )
-store = state.open_store()
+store, data = state.open_store(), state.current_context().dataset
 call_log.open_list_for_old_links()
 view = st.segmented_control(
     "View", page_fields.CALL_VIEWS, key=page_state.seed("calls_view"), required=True, label_visibility="collapsed"
@@ -46,9 +46,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     for column, title, names in (
         ("model", "Model", None),
         ("purpose", "Purpose", tree_data.PURPOSE_TITLES),
-        ("status", "Status", call_log.STATUS_TITLES),
+        ("status", "Status", call_table.STATUS_TITLES),
         ("prompt_version", "Prompt version", None),
-        ("user_id", "User", None),
+        ("user_id", "User", call_table.user_titles(store, data)),
         ("run_id", "Run", None),
     ):
         values, titles = call_log.filter_choices(store, column, names)
@@ -81,7 +81,7 @@ if total > call_log.PAGE_SIZE:
 if not rows:
     st.info("No call matches. Clear a filter or the search.", icon=":material/filter_alt_off:")
 else:
-    table = call_log.call_table(rows)
+    table = call_table.call_table(rows, data)
     numbers = table.index.tolist()
     st.caption(
         f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Click a row for its details."
@@ -133,14 +133,15 @@ with st.container(horizontal=True):
     st.download_button(
         "These calls as CSV",
         lambda: to_safe_csv(
-            call_log.call_table(
+            call_table.call_table(
                 store.list_calls(
                     filters,
                     search=search or "",
                     limit=1_000_000,
                     local=not settings.is_public(),
                     session=call_log.reader(),
-                )[0]
+                )[0],
+                data,
             )
         ),
         "calls.csv",

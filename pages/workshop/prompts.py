@@ -15,6 +15,7 @@ from lusifer.ui.pages.prompts import (
     draft_run,
     prompt_editor,
     prompt_preview,
+    suggestion_view,
     version_list,
 )
 from lusifer.ui.pages.prompts import draft as drafts
@@ -41,7 +42,7 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         label_visibility="collapsed",
     )
     active_version.show_active(store)
-if ctx.builtin and view != page_fields.PROMPT_VERSIONS:
+if ctx.builtin and view in {page_fields.EDIT_PROMPT, page_fields.COMPARE_PROMPTS}:
     why = "The built-in ignores prompt wording" if chosen.builtin else "A recording answers its own prompts alone"
     st.info(
         f"{why}: you can write and save versions, but trying one needs a language model. Choose or connect one in the "
@@ -51,6 +52,9 @@ if ctx.builtin and view != page_fields.PROMPT_VERSIONS:
 try:
     if view == page_fields.COMPARE_PROMPTS:
         comparison_view.show_comparison(ctx, store)
+        st.stop()
+    if view == page_fields.SUGGEST_EDITS:
+        suggestion_view.show_suggestions(ctx, store)
         st.stop()
     if view == page_fields.PROMPT_VERSIONS:
         version_list.show_versions(store)

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from lusifer.datasets import Dataset, splits
+from lusifer.datasets.splits import Split
+from lusifer.evaluation import sample_users
 from tests.browser.conftest import App, running, settled
 from tests.browser.test_accessible import COLOURS, serious
 from tests.conftest import Lay
@@ -277,3 +280,45 @@ def test_presenting_goes_by_keys_and_keeps_its_place(visit, app: App) -> None:
     expect(page.locator("dialog:visible")).to_have_count(0)
     expect(page.get_by_text("Forecast error over steps")).to_be_visible()
     expect(page).to_have_url(re.compile(r"step=3$"))
+
+
+def test_uploaded_predictions_and_the_person_behind_a_point(
+    visit, app: App, ml100k: Dataset, last10: Split, tmp_path: Path
+) -> None:
+    """A file that lacks rows is counted and refused, and imputed on request; a point of its errors leads to people."""
+    users = sample_users(last10, 100, 0, splits.development(ml100k.user_ids))
+    test = last10.test.of_users(users)
+    ids = [(ml100k.user_label(u), ml100k.item_label(i)) for u, i in zip(test.user, test.item, strict=True)]
+    lines = ["user,item,prediction", *(f"{user},{item},3.5" for user, item in ids[3:])]
+    (tmp_path / "mine.csv").write_text("\n".join(lines), encoding="utf-8")
+
+    page = settled(visit(f"{app.url}/errors?model=builtin&view=groups"))
+    for title in ("Simulator (alone, calibrated)", "Factorization machine", "SVD++", "ALS"):  # what takes its time
+        page.get_by_role("button", name=title, exact=True).click()
+    page.get_by_role("button", name="Import predictions").click()
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(tmp_path / "mine.csv")
+    expect(page.get_by_text(f"mine: {len(ids) - 3:,} predictions.")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    lacks = f"mine lacks 3 of {len(ids):,} test ratings, the first of user {ids[0][0]} and item {ids[0][1]}."
+    expect(page.get_by_text(lacks)).to_be_visible()
+
+    page.get_by_role("button", name="Import predictions").click()
+    page.get_by_text("Impute missing rows by the user and item bias").click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.get_by_text("they are imputed by the user and item bias")).to_be_visible()
+    names = page.locator(".js-plotly-plot").first.locator(".ytick text")
+    expect(names.filter(has_text="mine")).to_be_visible()
+
+    point = settled(page).locator(".js-plotly-plot").nth(4).locator(".points path").first
+    point.evaluate("e => e.scrollIntoView({block: 'center'})")
+    place = point.bounding_box()
+    assert place
+    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    expect(page).to_have_url(re.compile("slice=activity"))
+    link = settled(page).get_by_role("link", name=re.compile("the profile after step"))
+    user = re.findall(r"User (\d+)", link.inner_text())[0]
+    link.click()
+    expect(page.get_by_role("heading", name=re.compile("The profile after step"))).to_be_visible()
+    expect(page.get_by_label("User ID")).to_have_value(user)

@@ -285,3 +285,35 @@ def test_live_action_and_one_star_name_neither_genre_nor_rating(wide):
     ids = [r.item.name for r in wide.batch.values()][:1]
     assert change_verdict(wide, "likes one-star vehicles", "gained", ids) == "supported"
     assert check_bullet(Bullet("Warms to live action."), "likes", wide).verdict == "uncheckable"
+
+
+DIFFERENCES = [  # of the movies named, from the mean of 3.5; right, and the same with one thing wrong
+    ("dislikes", "Loud shows fall about -1.5, fairly sure: Twister, Scream; Fargo is good.", "-1.5", "+0.9"),
+    ("dislikes", "Weather and masks (Twister, Scream) fall by −1.5.", "−1.5", "−3.2"),
+    ("dislikes", "Loud shows fall about 1 to 2 stars below his mean: Twister, Scream.", "1 to 2", "3 to 4"),
+    ("dislikes", "Loud shows fall about -1: Twister, Batman Returns.", "-1", "-3"),
+    ("likes", "Space pleases, about +1.5, unsure: Star Wars, Return of the Jedi.", "+1.5", "+0.2"),
+]
+
+
+@pytest.mark.parametrize(("section", "text", "right", "wrong"), DIFFERENCES)
+def test_signed_numbers_are_differences_from_the_mean(wide, section, text, right, wrong):
+    """A bug of old: a difference that was told without the word "stars" was read as an average."""
+    assert right in text
+    assert verdict(wide, text, section) == "supported"
+    assert verdict(wide, text.replace(right, wrong), section) == "unsupported"
+
+
+def test_a_dash_between_words_or_numbers_is_no_sign(wide):
+    assert verdict(wide, "Gives 2 - 4 mostly, mean 3.5.", "rating_habits") == "supported"
+    assert verdict(wide, "Averages 3.5 - a middling mark.", "rating_habits") == "supported"
+
+
+def test_a_movie_under_two_ids_counts_once_or_twice_as_a_statement_takes_it(ml100k):
+    titles = ml100k.items["title"]
+    first, second = titles[titles == titles[titles.duplicated()].iloc[0]].index.tolist()
+    rated = [Rated(ml100k.item(i), float(r), at) for at, (i, r) in enumerate([(first, 5), (50, 4), (second, 5)])]
+    context = step_context(ml100k, 1, [], rated)
+    for text in ("Gave one 5 and one 4.", "Gave two 5s and one 4."):
+        assert verdict(context, text, "rating_habits") == "supported"
+    assert verdict(context, "Gave three 5s and one 4.", "rating_habits") == "unsupported"

@@ -15,7 +15,8 @@ from lusifer.baselines import SideInformation, create
 from lusifer.datasets import splits
 from lusifer.errors import ModelError
 from lusifer.evaluation import CALIBRATED, COMBINED, SIMULATOR, WITH_EVIDENCE, estimates, evaluate, prediction_cache
-from lusifer.evaluation.comparison_metrics import breakdown, leaderboard, reliability, summary, table, threshold
+from lusifer.evaluation.comparison_metrics import leaderboard, reliability, summary, table, threshold
+from lusifer.evaluation.error_slices import ALL, MAX_SLICES, MIN_RATINGS, SLICINGS, assign_slices, measure_slices
 from lusifer.simulator import RunContext, StatisticalUserModel, community, evolve, make_evolution_spec, run_evolution
 from lusifer.simulator.calibration import LANGUAGE_MODEL, PARTS, Forecasts, fit_calibrator, stored_forecasts
 from lusifer.simulator.community import pair_keys
@@ -88,19 +89,37 @@ def test_the_table_holds_what_the_charts_need(found, ml100k, last10) -> None:
     assert values["bias"]["rmse"] == pytest.approx(found.scores()["bias"]["rmse"])
 
 
-@pytest.mark.parametrize("by", ["activity", "popularity", "age", "position", "rating", "genre"])
-def test_breakdowns(found, ml100k, last10, by: str) -> None:
+def test_errors_by_slice(found, ml100k, last10) -> None:
+    """Every slice holds the ratings that its name says, and its figures are those of its rows alone."""
     rows = table(found, last10)
-    made = breakdown(rows, ["bias"], by, ml100k)
-    assert len(made) >= 3 and (made["rows"] >= 20).all()
-    if by == "genre":
-        drama = rows[[("Drama" in g) for g in rows["item_id"].map(ml100k.items["genres"])]]
-        expected = np.sqrt(np.mean((drama["bias"] - drama["rating"]) ** 2))
-        assert made.set_index("group").loc["Drama", "rmse"] == pytest.approx(expected)
-    elif by == "rating":
-        assert made["group"].tolist() == ["1", "2", "3", "4", "5"]
-    else:
-        assert made["rows"].sum() <= len(rows)
+    slices = assign_slices(rows, ml100k)
+    made = measure_slices(rows, ["bias", SIMULATOR], ml100k, seed=3, draws=100)
+    assert set(made["slicing"]) == {ALL, *SLICINGS}
+    bias = made[made["predictor"] == "bias"].set_index(["slicing", "slice"])
+
+    everything = leaderboard(rows, ["bias"], ml100k.scale, seed=3, draws=100)["bias"]
+    told = bias.loc[(ALL, "All ratings"), ["rmse", "low", "high"]].tolist()
+    np.testing.assert_allclose(told, [everything[k] for k in ("rmse", "rmse_low", "rmse_high")])
+    genres, years = (rows["item_id"].map(ml100k.items[c]) for c in ("genres", "year"))
+    for key, mask in {
+        ("genre", "Drama"): genres.map(lambda g: "Drama" in g),
+        ("decade", "1980s"): years.between(1980, 1989),
+        ("popularity", "20–49"): rows["popularity"].between(20, 49),
+        ("activity", "320+"): rows["activity"] >= 320,
+        ("age", "0"): rows["age"] == 0,
+        ("rating", "5"): rows["rating"] == 5,
+    }.items():
+        part = rows[mask.to_numpy(dtype=bool)]
+        assert bias.loc[key, ["rows", "users"]].tolist() == [len(part), part["user_id"].nunique()]
+        inside = slices[(slices["slicing"] == key[0]) & (slices["slice"] == key[1])]
+        assert sorted(inside["row"]) == np.flatnonzero(mask).tolist()
+        if len(part) >= MIN_RATINGS:
+            assert bias.loc[key, "rmse"] == pytest.approx(np.sqrt(np.mean((part["bias"] - part["rating"]) ** 2)))
+    small = made["rows"] < MIN_RATINGS
+    assert small.any() and made.loc[small, ["rmse", "low", "high"]].isna().all(axis=None)
+    assert made.loc[~small, "rmse"].notna().all()
+    assert made[made["slicing"] == "rating"]["slice"].unique().tolist() == ["1", "2", "3", "4", "5"]
+    assert bias.loc["genre", "rows"].is_monotonic_decreasing and len(bias.loc["genre"]) <= MAX_SLICES
 
 
 def test_reliability_against_scikit_learn() -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
+import time
 from dataclasses import replace
 
 import pandas as pd
@@ -17,6 +21,7 @@ from lusifer.runs import population, tables
 from lusifer.runs.population import PopulationSpec, record_population
 from lusifer.simulator import LLMUserModel, RunContext, UserModelConfig
 from lusifer.simulator.batch_planner import ask_in_waves
+from lusifer.store import Store
 from tests.servers.openai import KEY
 
 PRICES = """["a"]
@@ -31,6 +36,14 @@ def model(store, openai_server, monkeypatch, tmp_path) -> LLMUserModel:
     monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
     (tmp_path / "prices.toml").write_text(PRICES)
     return LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
+
+
+def until(happens) -> None:
+    """Wait for something, however slow the machine."""
+    end = time.monotonic() + 120
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def batches(model: LLMUserModel, tmp_path, **more) -> BatchAPI:
@@ -90,6 +103,78 @@ def test_a_killed_process_collects_what_it_submitted(ml100k, last10, store, mode
     openai_server.batch_looks = 1
     assert batches(model, tmp_path).answer_all(asked) == 2
     assert len(openai_server.batches) == 1, "not submitted again"
+
+
+def answer_in_thread(asking, questions) -> tuple[threading.Thread, list]:
+    """Answers questions beside the test; whose errors and counts stand in the list afterwards."""
+    came: list = []
+
+    def work() -> None:
+        try:
+            came.append(asking.answer_all(questions))
+        except CancelledError as error:
+            came.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, came
+
+
+def test_two_runs_that_share_questions_ask_each_once(ml100k, last10, store, model, openai_server, tmp_path) -> None:
+    """Whole sets, parts of them in another order, and one question by itself, each through a store of its own."""
+    asked = questions_of(ml100k, last10, model, [1, 2, 3, 5])
+    openai_server.batch_looks = 10
+    others = [replace(model, llm=create_llm("openai:a", Store(store.path), keys={"openai": KEY})) for _ in range(2)]
+    runs = [answer_in_thread(BatchAPI(model.llm, tmp_path / "0.json", 0.01), asked[:3])]
+    until(lambda: openai_server.batches)
+    runs.append(answer_in_thread(BatchAPI(others[0].llm, tmp_path / "1.json", 0.01), asked[::-1]))
+    until(lambda: len(openai_server.batches) == 2)
+    messages, options = asked[0]
+    assert others[1].llm.complete(messages, **options).text
+    for thread, _ in runs:
+        thread.join()
+    assert [came for _, came in runs] == [[3], [1]]
+    keys = [model.llm.key(m, **o) for m, o in asked]
+    assert sorted(openai_server.batched) == sorted(keys) and not openai_server.requests
+    assert store.claim_answers(keys) == keys, "nothing stays claimed"
+
+
+@pytest.mark.parametrize("end", ["cancelled", "killed"])
+def test_what_a_batch_gave_up_is_asked_by_who_waited(
+    ml100k, last10, store, model, openai_server, tmp_path, end: str
+) -> None:
+    asked = questions_of(ml100k, last10, model, [1, 2])
+    keys, gone = [model.llm.key(m, **o) for m, o in asked], threading.Event()
+    if end == "killed":
+        claim = "import sys; from lusifer.store import Store; Store(sys.argv[1]).claim_answers(sys.argv[2:]); input()"
+        with subprocess.Popen([sys.executable, "-c", claim, str(store.path), *keys], stdin=subprocess.PIPE) as child:
+            until(lambda: not store.claim_answer(keys[0]) or store.release_answer(keys[0]))
+            assert not store.claim_answers(keys)
+            thread, came = answer_in_thread(batches(model, tmp_path), asked)
+            thread.join(0.2)
+            assert not openai_server.batches
+            child.kill()
+    else:
+        openai_server.batch_looks = 10**9
+        first, stopped = answer_in_thread(BatchAPI(model.llm, tmp_path / "0.json", 0.01, cancelled=gone.is_set), asked)
+        until(lambda: openai_server.batches)
+        thread, came = answer_in_thread(batches(model, tmp_path), asked)
+        thread.join(0.2)
+        assert len(openai_server.batches) == 1
+        openai_server.batch_looks = 1
+        gone.set()
+        first.join()
+        assert isinstance(stopped[0], CancelledError) or stopped == [2]
+    thread.join()
+    assert came in ([2], [0]) and len(store.has_answers(keys)) == 2
+
+
+def test_waiting_for_another_batch_can_be_cancelled(ml100k, last10, store, model, openai_server, tmp_path) -> None:
+    asked = questions_of(ml100k, last10, model, [1])
+    store.claim_answers([model.llm.key(m, **o) for m, o in asked])
+    with pytest.raises(CancelledError, match="another batch"):
+        batches(model, tmp_path, cancelled=lambda: True).answer_all(asked)
+    assert not openai_server.batches
 
 
 def test_a_batch_that_is_gone_is_submitted_again(ml100k, last10, model, openai_server, tmp_path) -> None:

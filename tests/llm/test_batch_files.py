@@ -13,6 +13,7 @@ import pytest
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm import create_llm
 from lusifer.llm.batch_files import BatchFiles
+from lusifer.llm.protocol import Message, Options
 from lusifer.runs import population, tables
 from lusifer.runs.population import PopulationSpec, file_engine, record_population
 from lusifer.simulator import RunContext, UserModelConfig
@@ -102,6 +103,27 @@ def test_a_stopped_run_goes_on_with_an_answer_that_came_meanwhile(ml100k, last10
     assert run.summary["failed_users"] == 0
     asked = [json.loads(x)["custom_id"] for p in folder.glob("questions-*") for x in p.read_text().splitlines()]
     assert len(asked) == len(set(asked)), "nothing was asked twice"
+
+
+def test_two_runs_with_folders_of_their_own_ask_once(ml100k, last10, store, openai_server, folder, tmp_path) -> None:
+    """The second waits for the first one's answers; what that one is not answered, it asks in a file of its own."""
+    asked = [([Message("user", f"{n}?")], Options()) for n in range(4)]
+    llm, colleague = create_llm("files:a-model", store), Colleague(openai_server, folder, ["ok", "ok", "ok", "500"] * 3)
+    (tmp_path / "other").mkdir()
+    first, second = BatchFiles(llm, folder, 0.02), BatchFiles(llm, tmp_path / "other", 0.02)
+    threads = [threading.Thread(target=f.answer_all, args=(asked,)) for f in (first, second)]
+    threads[0].start()
+    while not list(folder.glob("questions-*")):
+        time.sleep(0.01)
+    threads[1].start()
+    threads[1].join(0.1)
+    assert not list(second.folder.glob("questions-*"))
+    with colleague:
+        threads[0].join()
+        threads[1].join()
+    assert not list(second.folder.glob("questions-*"))
+    keys = [llm.key(m, **o) for m, o in asked]
+    assert len(store.has_answers(keys)) == 4 and len(set(openai_server.batched)) == 4
 
 
 def test_a_file_that_is_still_being_written_is_waited_for(ml100k, last10, store, openai_server, folder) -> None:

@@ -229,7 +229,7 @@ def test_what_is_refused_is_left_out_and_remembered(refused, reply, adaptation, 
             answer = llm.complete(ASK, schema=schema, temperature=0.5, seed=1, max_tokens=99, logprobs=10)
             assert '"ratings"' in answer.text
         assert llm.adaptations[-1] == adaptation and adaptations.describe(adaptation)
-        assert adaptations.adaptations_of(llm.identity) == llm.adaptations
+        assert tuple(llm.memory.learned()) == llm.adaptations
         assert not any(refused(b) for b in server.requests[-2:]), "refused once, then known"
         assert "Be brief." in json.dumps(server.requests[-1]["messages"])
     by_hand = OpenAICompatible(Endpoint("hand", "http://127.0.0.1:9/v1", adapt=(adaptation,)), "m")

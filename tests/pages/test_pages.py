@@ -7,7 +7,9 @@ import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -397,6 +399,7 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     for view in ("groups", "calibration", "misses", "pairs", "cold", "runs"):
         app.button_group(key="view").set_value(view).run(timeout=PATIENCE)
         assert not app.exception and not app.error, view
+    _look_behind_points(app, store=storing.Store(data_dir / "lusifer.db"))
     app.button_group(key="view").set_value("calibration").run(timeout=PATIENCE)
     assert "Calibration error" in texts(app)
     assert app.query_params["view"] == "calibration", "what is open stands in the address"
@@ -411,6 +414,50 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     next(b for b in app.button if b.label == "Delete").click().run()
     assert not app.exception and store.get_run(run["id"]) is None
     assert not tables.table_path(run["id"]).exists()
+
+
+def _look_behind_points(app: AppTest, store: storing.Store) -> None:
+    """From a slice and from a cell to the ratings behind it, the largest errors first, and on to person and movie."""
+    rows = tables.read_table(store.list_runs("comparison")[0]["id"])
+    assert rows is not None
+    errors = (rows["bias"] - rows["rating"]).abs()
+    app.button_group(key="view").set_value("groups").run(timeout=PATIENCE)
+    app.selectbox(key="predictor").set_value("bias")
+    app.selectbox(key="slice").set_value("rating:2").run(timeout=PATIENCE)
+    listed, inside = app.dataframe[1].value, rows["rating"] == 2
+    assert not app.exception and (listed["Actual"] == 2).all() and len(listed) == min(inside.sum(), 200)
+    assert listed["Error"].abs().is_monotonic_decreasing
+    assert abs(listed["Error"].iloc[0]) == pytest.approx(errors[inside].max())
+    assert "fewer than 20 ratings" in texts(app) and app.query_params["slice"] == "rating:2"
+
+    app.button_group(key="view").set_value("distribution").run(timeout=PATIENCE)
+    assert app.selectbox(key="slice").value == "", "cells are other slices"
+    cell = ((rows["rating"] == 5) & (np.floor(rows["bias"] + 0.5) == 4)).sum()
+    app.selectbox(key="slice").set_value("cell:5:4").run(timeout=PATIENCE)
+    listed = app.dataframe[1].value
+    assert len(listed) == cell and (listed["Actual"] == 5).all() and listed["Bias"].between(3.5, 4.5).all()
+
+    app.selectbox(key="slice").set_value("error:-1").run(timeout=PATIENCE)
+    assert len(app.dataframe[1].value) == min((rows["bias"] - rows["rating"]).between(-1, -0.5, "left").sum(), 200)
+    app.button_group(key="view").set_value("calibration").run(timeout=PATIENCE)
+    app.selectbox(key="slice").set_value("chance:4").run(timeout=PATIENCE)
+    chances = rows[f"{app.selectbox(key='predictor').value}:high"]
+    listed = app.dataframe[1].value
+    assert not app.exception and len(listed) == min(chances.between(0.4, 0.5, "left").sum(), 200)
+
+    second = listed.iloc[1]
+    next(s for s in app.selectbox if s.label == "Rating").set_value(1).run(timeout=PATIENCE)
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    evolution = next(query for label, query in links.items() if label.startswith(f"User {second['User']}: the profile"))
+    there = open_page("evolution", **dict(parse_qsl(evolution)))
+    assert not there.exception and there.number_input(key="user").value == int(second["User"])
+    assert shown_step(there)["number"] == len(json.loads(there.get("bidi_component")[0].proto.json)["steps"])
+    movie = open_page("rate", **dict(parse_qsl(links["Predict this movie"])))
+    assert not movie.exception and not movie.error
+    assert movie.dataframe[0].value["title"].tolist() == [second["Movie"].split(" · ")[0]]
+    movie.multiselect(key="movies").set_value([1, 2]).run(timeout=PATIENCE)
+    assert not movie.exception and "movie" not in movie.query_params, "the link no longer holds"
+    assert "There is no movie 99999" in texts(open_page("rate", user="405", movie="99999"))
 
 
 def test_the_report_is_one_file_that_asks_nobody(data_dir: Path) -> None:
@@ -531,7 +578,41 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     assert len(openai_server.requests) == 8
 
 
-def test_a_link_to_a_run_opens_that_run(data_dir: Path) -> None:
+def _chart_names(app: AppTest) -> list[str]:
+    """What the traces of the first chart are called."""
+    return [trace.get("name", "") for trace in json.loads(app.get("plotly_chart")[0].proto.spec)["data"]]
+
+
+def _pin_and_compare(
+    app: AppTest, store: storing.Store, newest: str, oldest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``app`` shows the newest run. The oldest is pinned: a reference of the others, first in lists, until unpinned."""
+    assert "Pinned run" not in _chart_names(app)
+    app.selectbox(key="run").set_value(oldest).run()
+    app = press(app, "Pin")
+    assert store.list_pinned_runs() == [oldest] and "Pinned run" not in _chart_names(app), "none to itself"
+    app = open_page("errors", view="runs", run=newest, other=oldest)
+    assert not app.exception and "Pinned run" in _chart_names(app)
+    assert app.selectbox(key="run").options[0].startswith("★") and app.selectbox(key="other").value == oldest
+    said = texts(app)
+    assert "Predictors of it alone" in str([t.value.to_dict() for t in app.dataframe]) and "both have" in said
+    assert "Every predictor predicts the same in both runs" in said, "the constant is in both"
+    app = press(app, "Swap")
+    assert not app.exception and f"Run {oldest}" in texts(app) and app.selectbox(key="other").value == newest
+    assert (app.query_params["run"], app.query_params["other"]) == (oldest, newest)
+
+    monkeypatch.setenv("LUSIFER_PUBLIC", "1")
+    stranger = press(open_page("errors", run=newest), "Pin")
+    stranger.selectbox(key="run").set_value(oldest).run()
+    assert "Pinned run" in _chart_names(stranger) and store.list_pinned_runs() == [oldest], "theirs alone"
+    stranger = press(stranger, "Unpin")
+    assert "Pinned run" in _chart_names(open_page("errors", run=newest)), "others keep the operator's"
+    monkeypatch.delenv("LUSIFER_PUBLIC")
+    assert "Pinned run" not in _chart_names(press(open_page("errors", run=oldest), "Unpin"))
+    assert store.list_pinned_runs() == []
+
+
+def test_a_link_to_a_run_opens_that_run(data_dir: Path, monkeypatch) -> None:
     """Also in a server whose newest job is another one; and a run that is gone is said to be."""
     app = open_page("errors")
     app.button_group(key="predictors").set_value(["bias", "constant"])
@@ -545,6 +626,7 @@ def test_a_link_to_a_run_opens_that_run(data_dir: Path) -> None:
     assert not there.exception and f"Run {oldest}" in texts(there)
     there.selectbox(key="run").set_value(newest).run()
     assert f"Run {newest}" in texts(there), "and another can be chosen from there"
+    _pin_and_compare(there, store, newest, oldest, monkeypatch)
     gone = open_page("errors", run="261101-00000000")
     assert not gone.exception and "There is no comparison 261101-00000000" in texts(gone)
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.testing.v1 import AppTest
 
-from lusifer import prompts
+from lusifer import datasets, prompts
+from lusifer.datasets import splits
 from lusifer.errors import InvalidInputError
-from lusifer.runs.prompt_comparison import expand_candidates
+from lusifer.prompts import versions
+from lusifer.runs import prompt_comparison
+from lusifer.simulator import RunContext, UserModelConfig
 from lusifer.store import Store
 from tests.llm.test_local_file import FILE
 from tests.pages.test_pages import finish, open_page, press, texts
@@ -135,10 +139,7 @@ def test_the_final_check_is_counted_and_dated(data_dir: Path, server) -> None:
     finish(app)
     assert not app.exception and "2 held-out users" in texts(app)
     (row,) = store_of(data_dir).list_runs("prompt-final")
-    from lusifer import datasets
-    from lusifer.datasets.splits import held_out
-
-    group = held_out(datasets.load("ml-100k").user_ids)
+    group = splits.held_out(datasets.load("ml-100k").user_ids)
     assert set(row["params"]["users"]) <= set(group.tolist()) and len(row["params"]["candidates"]) == 1
     assert any(row["created_at"][:10] in c.value for c in app.caption)
 
@@ -160,7 +161,7 @@ def test_a_grid_marks_its_best_front(data_dir: Path, server) -> None:
     assert temperatures == {0, 0.7}
     with pytest.raises(InvalidInputError, match="36 candidates are too many"):
         specs = ["openai:a", "openai:b", "openai:c"]
-        expand_candidates(store_of(data_dir), list(prompts.SHIPPED), specs, ["0", "0.3", "0.7"])
+        prompt_comparison.expand_candidates(store_of(data_dir), list(prompts.SHIPPED), specs, ["0", "0.3", "0.7"])
 
 
 def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> None:
@@ -252,8 +253,6 @@ def test_a_real_model_answers_a_scratch_run(data_dir: Path) -> None:
     }
     said = json.loads(prompts.to_json(prompts.load("concise"))) | own | {"name": "tiny"}
     store = store_of(data_dir)
-    from lusifer.prompts import versions
-
     versions.ensure_shipped_versions(store)
     made = versions.save(store, prompts.from_json(json.dumps(said)))
     app = open_page("prompts", user="405", model=f"file:{FILE}", prompts=made.name, template="first")
@@ -327,11 +326,55 @@ def test_two_tabs_keep_each_other_s_notes(data_dir: Path, server) -> None:
 
 
 def test_prompts_that_want_evidence_are_not_asked_without(data_dir: Path, server) -> None:
-    from dataclasses import replace
-
-    from lusifer.prompts import versions
-
     store = store_of(data_dir)
     made = versions.save(store, replace(prompts.load(), evidence=True, name="told"))
     app = open_page("evolution", user="405", model=MODEL, prompts=made.name)
     assert not app.exception and "not prepared" in texts(app) and "Compute" not in labels(app)
+
+
+def test_edits_are_suggested_saved_and_tested_by_a_person(data_dir: Path, server, monkeypatch) -> None:
+    first = open_page("prompts", view="Suggest")
+    assert not first.exception and "Connect a model" in labels(first) and "Suggest three" not in labels(first)
+    first.button(key="open-connection").click().run()
+    assert not first.exception and first.selectbox(key="_endpoint").value == "openai"
+    press(first, "List models")
+    first.button(key="_use_listed").click().run()
+    assert not first.exception and "No answers to learn from yet" in texts(first), "the connected model is used"
+    store = store_of(data_dir)
+    app = open_page("prompts", model=MODEL, view="Suggest")
+    short = [replace(prompts.load(name), name=f"short {name}", history=10) for name in ("grounded", "concise")]
+    numbers = [versions.save(store, p).number for p in short]
+    for label, number in zip(versions.LABELS, numbers, strict=True):
+        versions.move_label(store, label, number)
+    app.run()
+    assert "v5 · short grounded with v6 · short concise on 20" in texts(app)
+    assert "Compare 2 candidates" in labels(app)
+    data = datasets.load("ml-100k")
+    ctx = RunContext(data, splits.make(data, "last-10"), store, workers=4)
+    candidates = prompt_comparison.expand_candidates(store, ["v5", "v6"], [MODEL])
+    sample = prompt_comparison.draw_sample(ctx, 4, 3)
+    prompt_comparison.run_prompt_comparison(ctx, UserModelConfig(MODEL), candidates, sample)
+    app.run()
+    assert "v5 · short grounded · small · 4 users" in app.selectbox(key="suggest-from").options[0]
+    server.behave("broken-change")
+    press(app, "Suggest three changes (1 call")
+    finish(app)
+    assert not app.exception and "3 suggested changes of v5" in texts(app) and "for is not closed" in texts(app)
+    assert "Can't be used as it is" in texts(app) and "Mind a strict rater." in "".join(c.value for c in app.code)
+    assert len(store.list_prompts()) == 6, "nothing is saved by itself"
+    assert [b.label for b in app.button].count("Save as a draft version") == 2
+    press(app, "Save all 2")
+    assert not app.exception and "Saved as v7" in texts(app) and store.list_prompt_labels()["active"] == numbers[0]
+    press(app, "Test 2 drafts against v5 (")
+    finish(app)
+    app.run()
+    assert not app.exception and app.segmented_control(key="view").value == "Compare"
+    assert [c["name"] for c in store.list_runs("prompt-trial")[0]["params"]["candidates"]] == ["v5", "v7", "v8"]
+    assert "version is the best for any of 4 users" in texts(app) and store.list_prompt_labels()["active"] == 5
+    app.segmented_control(key="view").set_value("Suggest").run()
+    assert "Tested:" in texts(app) and "Test 2" not in labels(app), "nothing is asked twice"
+    next(b for b in app.button if b.key and b.key.startswith("edit-") and b.key.endswith("-1")).click().run()
+    assert not app.exception and "{% for x in batch %}" in template(app).value and len(store.list_prompts()) == 8
+    monkeypatch.setenv("LUSIFER_PUBLIC", "1")
+    visitor = open_page("prompts", model=MODEL, view="Suggest")
+    assert not visitor.exception and "Suggest three" in labels(visitor) and "Save" not in labels(visitor)

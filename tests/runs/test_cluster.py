@@ -175,6 +175,23 @@ def test_a_budget_holds_for_all_workers_together(store, tmp_path) -> None:
     assert isinstance(workers[0].set_aside(names, 400, None, limits), int)
 
 
+def test_workers_of_two_runs_and_a_run_without_any_ask_each_question_once(store, tmp_path) -> None:
+    homes = {name: StoreActor(str(store.path)) for name in "ab"}
+    mine, theirs = (WorkerStore(tmp_path / f"{n}.db", home.call, lambda x: x, "0") for n, home in homes.items())
+    assert mine.claim_answer("k") and not mine.claim_answer("k")
+    assert not theirs.claim_answer("k") and not store.claim_answer("k") and store.claim_answers(["k", "l"]) == ["l"]
+    assert not mine.claim_answer("l"), "a batch asks for it"
+    theirs.release_answer("k")
+    assert not store.claim_answer("k"), "who has no claim ends none"
+    homes["a"].call("release_worker", "1")
+    assert not store.claim_answer("k"), "another worker is gone"
+    homes["a"].call("release_worker", "0")
+    assert theirs.claim_answer("k"), "its own worker is gone"
+    theirs.release_answer("k")
+    assert store.claim_answer("k")
+    store.release_answer("k")
+
+
 def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
     home = StoreActor(str(store.path))
 

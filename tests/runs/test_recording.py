@@ -163,6 +163,7 @@ def test_kinds_are_stored_as_they_were() -> None:
         "population",
         "prompt-trial",
         "prompt-final",
+        "prompt-suggestion",
         "playground",
         "agreement",
         "recommender-ranking",

@@ -482,6 +482,8 @@ class OpenAIServer:
             verdicts = ["supported", "unsupported" if way == "doubtful" else "supported"]
             said = [{"statement": n, "because": f"Row {n}.", "verdict": verdicts[n % 2]} for n in numbers]
             text = json.dumps({"opinions": said[1:] if way == "missing" else said})
+        elif "profile" not in schema["properties"]:
+            text = json.dumps({"changes": cls.changes(body, way)})
         else:
             ids = schema["$defs"]["_Change"]["properties"]["item_ids"]["items"]["enum"]
             text = json.dumps(
@@ -507,6 +509,20 @@ class OpenAIServer:
         if way == "truncated":
             return text[: len(text) // 2]
         return text
+
+    @staticmethod
+    def changes(body: dict[str, Any], way: str) -> list[dict[str, str]]:
+        """Three changes of the templates that a question shows: each says one thing more."""
+        question = body["messages"][1]["content"]
+        texts = dict(re.findall(r"=== TEMPLATE (\w+)\n(.*?)\n=== END OF", question, re.DOTALL))
+        told = {"rate": "Mind a strict rater.", "update": "Keep it short.", "first": "Begin with the best."}
+        changes = [
+            {"template": t, "reason": f"The cases lack this: {line}", "text": f"{texts[t]}\n{line}"}
+            for t, line in told.items()
+        ]
+        changes[1]["text"] += {"broken-change": "\n{% for x in batch %}"}.get(way, "")
+        changes[1]["text"] = texts["update"] if way == "same-change" else changes[1]["text"]
+        return changes[:2] if way == "two-changes" else changes
 
     @staticmethod
     def _send(

@@ -98,6 +98,16 @@ def test_answers_come_back_to_their_items(contexts, skip) -> None:
     assert update.changes[0].item_ids == (batch[0].item.id, batch[-1].item.id)
 
 
+def test_a_movie_rated_again_counts_once(ml100k) -> None:
+    """A bug of old: facts counted both ratings of a movie under two ids, though the question says the newest counts."""
+    titles = ml100k.items["title"]
+    first, second = titles[titles == titles[titles.duplicated()].iloc[0]].index.tolist()
+    other = next(i for i in titles.index if i not in (first, second))
+    seen = [Rated(ml100k.item(i), r, t) for t, (i, r) in enumerate([(first, 1.0), (other, 3.0), (second, 5.0)])]
+    assert summarize_ratings(seen, 3.5, ml100k.scale).startswith("2 ratings, mean 4.00")
+    assert "4.00 over 2 movies" in rating_habits(seen, 3.5, ml100k.scale, "movies")[0].text
+
+
 def test_code_writes_the_numbers_of_the_rating_habits(ml100k, last10, contexts) -> None:
     context, batch = contexts[0]
     model = LLMUserModel(NumberingLLM(), ANONYMOUS)

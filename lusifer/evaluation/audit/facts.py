@@ -123,11 +123,19 @@ DIFFERENCE_TOLERANCE = 0.6
 
 
 def _differences(reading: Reading) -> Iterator[Finding]:
-    """``Crime (Heat, Seven), about +0.9 stars``: the movies named before it, against the user's mean."""
+    """``Crime (Heat, Seven), about +0.9 stars``: the movies named before it, against the user's mean.
+
+    Where none are, those behind it in its clause: ``Crime falls about -0.8: Heat, Seven; Fargo is good``.
+    """
     context = reading.context
     for quantity in (q for q in reading.quantities if q.kind == "difference"):
         begins = max((k + 1 for k in range(quantity.first) if reading.tokens[k].word in {";", "."}), default=0)
-        mentions = [m for m in reading.mentions if m.rated and begins <= m.first < quantity.first]
+        ends = min(
+            (k for k in range(quantity.last, len(reading.tokens)) if reading.tokens[k].word in {";", "."}),
+            default=10**6,
+        )
+        clause = [m for m in reading.mentions if m.rated and begins <= m.first < ends]
+        mentions = [m for m in clause if m.first < quantity.first] or clause
         ratings = [r for m in mentions for r in reading.ratings(m)]
         if not ratings:
             continue
@@ -135,7 +143,9 @@ def _differences(reading: Reading) -> Iterator[Finding]:
         everything = [r for m in reading.mentions if m.rated for r in reading.ratings(m)]  # exceptions behind it too
         kinds = [context.evidence[a].difference for a in reading.aspects if a in context.evidence]
         possible = [difference, float(np.mean(everything)) - context.mean, *kinds]
-        holds = min(abs(d - quantity.number) for d in possible) <= DIFFERENCE_TOLERANCE * context.star
+        holds = (
+            min(abs(d - quantity.number) for d in possible) <= DIFFERENCE_TOLERANCE * context.star + quantity.tolerance
+        )
         why = f"It says {quantity.number:+g} stars; the movies named lie {difference:+.1f} vs. the user's mean."
         cited = tuple(e for m in mentions for e in reading.cite(m))
         yield Finding(holds, context.with_item_noun(why), cited)

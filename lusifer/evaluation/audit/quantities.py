@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -43,6 +44,10 @@ _BEFORE_RATING = DETERMINERS | {
 _PARTS = {("a", "third"): 1 / 3, ("two", "thirds"): 2 / 3, ("a", "quarter"): 1 / 4, ("three", "quarters"): 3 / 4}
 _STARS = {"star", "stars"}
 _ABOVE, _BELOW = {"above", "higher", "better", "over"}, {"below", "lower", "worse", "under"}
+_PHRASES: dict[str, list[tuple[tuple[str, ...], bool]]] = {}
+"""Names of the highest (true) and the lowest rating, by their first word."""
+for _phrase, _is_top in [*((p, True) for p in TOP_PHRASES), *((p, False) for p in BOTTOM_PHRASES)]:
+    _PHRASES.setdefault(_phrase[0], []).append((_phrase, _is_top))
 _ALONE = {"only", "sole", "lone", "single"}
 
 
@@ -92,40 +97,50 @@ class _Reader:
         return Quantity("mean", at, at + 1, number=number.value, tolerance=tolerance)
 
     def _difference(self, at: int) -> Quantity | None:
-        """``+0.9 stars``, ``half a star below``, ``1.5 stars above``: stars from the user's mean."""
+        """``+0.9 stars``, ``about -0.8``, ``half a star below``, ``1.5 stars above``: stars from the user's mean."""
         sign = {"+": 1, "-": -1, "−": -1, "–": -1}.get(self.word(at))
         number = self.number(at + 1)
         if sign and number is not None and not number.plural and not self.number(at - 1):
             stars = self.word(at + 2) in _STARS
-            if stars or (number.decimals and self.word(at) == "+"):
+            if stars or (self._is_signed(at) and (number.decimals or self._is_rough(at))):
                 return Quantity("difference", at, at + 2 + stars, number=sign * number.value)
         for words, value in ((("half", "a"), 0.5), (("a",), 1.0), (("one",), 1.0)):
             last = at + len(words)
             if tuple(self.word(k) for k in range(at, last)) == words and self.word(last) in _STARS:
                 return self._difference_in_words(at, last + 1, value)
-        number = self.number(at)
-        if number is not None and not number.plural and self.word(at + 1) in _STARS:
+        number, other = self.number(at), self.number(at + 2)
+        if number is None or number.plural:
+            return None
+        if self.word(at + 1) in _STARS:
             return self._difference_in_words(at, at + 2, number.value)
+        if other and self.word(at + 1) in {"to", "or", "-", "–"} and self.word(at + 3) in _STARS:
+            found = self._difference_in_words(at, at + 4, (number.value + other.value) / 2)
+            return found and replace(found, tolerance=abs(number.value - other.value) / 2)
         return None
+
+    def _is_signed(self, at: int) -> bool:
+        """Whether a sign belongs to the number behind it: it touches that, and nothing before."""
+        touches_last = at > 0 and self.tokens[at - 1].end == self.tokens[at].start and self.tokens[at - 1].is_word
+        return self.tokens[at].end == self.tokens[at + 1].start and not touches_last
 
     def _difference_in_words(self, first: int, last: int, value: float) -> Quantity | None:
         side = (self.word(last) in _ABOVE) - (self.word(last) in _BELOW)
         return Quantity("difference", first, last + 1, number=side * value) if side else None
 
     def _named(self, at: int) -> Quantity | None:
-        for phrases, value in ((TOP_PHRASES, self.scale.highest), (BOTTOM_PHRASES, self.scale.lowest)):
-            for phrase in phrases:
-                if tuple(self.word(at + k) for k in range(len(phrase))) == phrase:
-                    return Quantity(
-                        "rating",
-                        at,
-                        at + len(phrase),
-                        frozenset({value}),
-                        (value,),
-                        negated=self._is_negated(at),
-                        unique=self._is_unique(at),
-                        named=True,
-                    )
+        for phrase, is_top in _PHRASES.get(self.word(at), ()):
+            if all(self.word(at + k) == word for k, word in enumerate(phrase)):
+                value = self.scale.highest if is_top else self.scale.lowest
+                return Quantity(
+                    "rating",
+                    at,
+                    at + len(phrase),
+                    frozenset({value}),
+                    (value,),
+                    negated=self._is_negated(at),
+                    unique=self._is_unique(at),
+                    named=True,
+                )
         return None
 
     def _share(self, at: int) -> Quantity | None:

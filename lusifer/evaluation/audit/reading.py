@@ -14,6 +14,7 @@ from lusifer.evaluation.audit.quantity import Quantity
 from lusifer.evaluation.audit.title_mentions import TitleMention
 from lusifer.evaluation.audit.tokens import Token, tokenize
 from lusifer.evaluation.audit.vocabulary import EXCEPTIONS
+from lusifer.simulator.duplicates import newest_of_each
 
 _LIVE = re.compile(r"\blive[ -]action\b", re.IGNORECASE)  # is no action film
 _PREDICATES = {"is", "are", "was", "were", "got", "lies", "lie", "stands", "stand"}
@@ -54,9 +55,15 @@ class Reading:
 
     @cached_property
     def own_scopes(self) -> list[list[float]]:
-        """All ratings so far, and those of this batch."""
-        context = self.context
-        return [[r.rating for r in context.rated.values()], [r.rating for r in context.batch.values()]]
+        """All ratings so far, and those of this batch.
+
+        Where a movie was rated under two ids, its newest rating counts, and last come all that were given: a statement
+        may go by either.
+        """
+        rated, batch = list(self.context.rated.values()), list(self.context.batch.values())
+        newest = newest_of_each(rated)
+        scopes = [newest, batch] if len(newest) == len(rated) else [newest, batch, rated]
+        return [[r.rating for r in scope] for scope in scopes]
 
     @cached_property
     def named_scopes(self) -> list[list[float]]:

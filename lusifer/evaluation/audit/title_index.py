@@ -279,8 +279,8 @@ def _counts(tokens: Sequence[Token], at: int) -> bool:
 
 def _is_written_as_title(tokens: Sequence[Token]) -> bool:
     """Whether the first and every longer word has a capital, as titles in running text do."""
+    if not tokens[0].is_capital:
+        return False
     long = [t for t in tokens if t.is_word and t.word not in FUNCTION_WORDS and len(t.word) > 3]
     ends = [t for t in tokens if t.is_word][-1:]  # "New York cop drama" names no "New York Cop"
-    return tokens[0].is_capital and all(
-        t.is_capital for t in (*long, *(t for t in ends if t.word not in FUNCTION_WORDS))
-    )
+    return all(t.is_capital for t in (*long, *(t for t in ends if t.word not in FUNCTION_WORDS)))

@@ -36,6 +36,8 @@ class Token:
         """In lower case, without accents: what vocabularies and titles are compared by."""
         if self.text == "&":
             return "and"
+        if self.text.isascii() and "#" not in self.text:
+            return self.text.lower()
         plain = unicodedata.normalize("NFKD", self.text.replace("½", "#").replace("’", "'"))
         return "".join(c for c in plain if not unicodedata.combining(c)).lower().replace("#", "½")
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lusifer.datasets import Dataset, RatingTable
+from lusifer.datasets import Dataset, RatingTable, file_ids
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.experiments.arms import Arm, all_finite, estimate_cost, missing_ratings, rows_table, run_arms
 from lusifer.evaluation.experiments.result import Panel, Point, Result, describe_significance, format_figure
@@ -32,7 +32,7 @@ def masked(dataset: Dataset, seed: int) -> tuple[Dataset, dict[int, int]]:
     ids = dataset.items.index.to_numpy()
     new = np.random.default_rng((seed, 77)).permutation(np.arange(1, len(ids) + 1)) + int(ids.max())
     renamed = dict(zip(ids.tolist(), new.tolist(), strict=True))
-    items = dataset.items.copy()
+    items = dataset.items.drop(columns=file_ids.COLUMN, errors="ignore").copy()
     years = items["year"].astype("Int64")
     items["title"] = [
         f"{dataset.item_nouns.with_item_noun('Film')} {n}" + ("" if y is None else f" ({y})")

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-import time
 import zipfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,6 @@ from lusifer.baselines.fm import PosteriorSamples
 from lusifer.datasets import Dataset, RatingScale, RatingTable
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
-from lusifer.errors import CancelledError
 from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator.community.evidence import Community, EvidenceModel, pair_keys
 from lusifer.simulator.community.neighbors import (
@@ -120,7 +117,7 @@ def with_factorization(
         folder: where it is cached.
         history: newest ratings read; ``None``: as the model has it.
         seed: of everything random.
-        on_progress: told rounds of sampling done, and in all.
+        on_progress: told how far it is.
         cancelled: asked whether to stop.
 
     Raises:
@@ -180,44 +177,17 @@ def _compute(
     cancelled: Callable[[], bool],
 ) -> dict[str, NDArray[Any]]:
     """Both kinds of machine on the whole training part and on all but each fold, in two processes."""
-    rounds = 2 * (FULL_FIT[0] + FOLDS * FOLD_FIT[0])
     train, fold = split.train, assign_folds(split, history, seed)
-    done, stop = {False: 0, True: 0}, threading.Event()
 
-    def fit_kind(ordinal: bool) -> dict[str, NDArray[Any]]:
-        def report(done_rounds: int, _: int, message: str = "") -> None:
-            done[ordinal] = done_rounds
+    def fit_kind(ordinal: bool, on_progress: Progress, cancelled: Callable[[], bool]) -> dict[str, NDArray[Any]]:
+        arguments = (side, train, scale, fold, seed, ordinal, (FULL_FIT, FOLD_FIT))
+        return subprocess_runner.run(
+            fit_factorization_machines, *arguments, on_progress=on_progress, cancelled=cancelled
+        )
 
-        try:
-            return subprocess_runner.run(
-                fit_factorization_machines,
-                side,
-                split.train,
-                scale,
-                fold,
-                seed,
-                ordinal,
-                (FULL_FIT, FOLD_FIT),
-                on_progress=report,
-                cancelled=lambda: stop.is_set() or cancelled(),
-            )
-        except BaseException:
-            stop.set()  # the other one need not go on
-            raise
-
-    with ThreadPoolExecutor(2, thread_name_prefix="lusifer-machine") as pool:
-        futures = [pool.submit(fit_kind, ordinal) for ordinal in (False, True)]
-        try:
-            while not all(f.done() for f in futures):
-                on_progress(sum(done.values()), rounds)
-                time.sleep(0.2)
-        except BaseException:
-            stop.set()
-            raise
-    errors = [e for f in futures if (e := f.exception()) is not None]
-    for error in sorted(errors, key=lambda e: isinstance(e, CancelledError)):
-        raise error
-    plain, ordinal = (f.result() for f in futures)
+    plain, ordinal = subprocess_runner.run_together(
+        [partial(fit_kind, ordinal) for ordinal in (False, True)], on_progress=on_progress, cancelled=cancelled
+    )
     numbers, chances = plain.pop("apart"), ordinal.pop("apart")
     return {
         **{f"plain-{k}": v for k, v in plain.items()},

@@ -37,10 +37,39 @@ def list_ollama_models(url: str) -> list[str]:
     return ollama_server.list_running(Endpoint("ollama", url, kind="ollama"))
 
 
+def show_connect_button() -> None:
+    """A button that opens the connection over the page: the sidebar may be out of sight."""
+    if st.button("Connect a model", icon=":material/cable:", type="primary", key="open-connection"):
+        session_keys.CONNECTING.set(True)
+        st.rerun()
+
+
+def _end_connecting() -> None:
+    session_keys.CONNECTING.pop()
+
+
+@st.dialog("Connect a model", icon=":material/cable:", on_dismiss=_end_connecting)
+def show_connection_dialog(model: str) -> None:
+    """The connection over the page, with the choice of a model; the sidebar goes without meanwhile."""
+    show_connection(model)
+    listed = session_keys.LISTED_MODELS.get()
+    selected = st.selectbox(
+        "Model",
+        listed,
+        index=0 if listed else None,
+        key=f"_listed-{next(iter(listed), '')}",  # another list begins with its first
+        accept_new_options=True,
+        placeholder="List models, or type ENDPOINT:MODEL",
+    )
+    if st.button("Use it", icon=":material/check:", type="primary", key="_use_listed", disabled=not selected):
+        use_models(listed, str(selected))
+
+
 def use_models(listed: list[str], selected: str) -> None:
     """Offer models, and go on with one of them."""
     session_keys.LISTED_MODELS.set(listed)
     page_state.choose(model=selected)
+    _end_connecting()
     close_popover(POPOVER)
     st.rerun()
 
@@ -77,8 +106,8 @@ def show_connection(model: str) -> None:
         st.warning(escape_markdown(session_keys.MODELS_ERROR.get()))
     if session_keys.MODELS_MESSAGE.get():
         st.success(escape_markdown(session_keys.MODELS_MESSAGE.get()))
-    if is_selected and (adapted := _describe_adaptations(model)):
-        st.caption(escape_markdown(f"Adapted to this model's server: {'; '.join(adapted)}."))
+    if is_selected:
+        _show_adaptations(model)
     if endpoint.kind == "ollama" and not settings.is_public():
         _pull_model(endpoint)
     if not settings.is_public():
@@ -135,13 +164,29 @@ def _show_address_field(endpoint: Endpoint | None) -> None:
         _show_outcome()
 
 
-def _describe_adaptations(model: str) -> list[str]:
-    """What is sent otherwise than asked for, since the model's server refused it or somebody set it by hand."""
+def _show_adaptations(model: str) -> None:
+    """What is sent otherwise than asked for: what somebody set by hand, and what the model's server refused."""
     try:
-        llm = create_bare_llm(model, session_keys.API_KEYS.get())[0]
+        llm, endpoint = create_bare_llm(model, session_keys.API_KEYS.get(), store=state.open_store())
     except LusiferError:
-        return []
-    return [adaptations.describe(a) for a in getattr(llm, "adaptations", ())]
+        return
+    by_hand = [adaptations.describe(a) for a in endpoint.adapt]
+    if by_hand:
+        st.caption(escape_markdown(f"Set by hand for this endpoint: {'; '.join(by_hand)}."))
+    memory = getattr(llm, "memory", None)
+    learned = memory.learned() if memory is not None else {}
+    if memory is None or not learned:
+        return
+    lines = [f"- {escape_markdown(adaptations.describe(a))} (since {when[:10]})" for a, when in learned.items()]
+    st.caption("\n".join(["Adapted to this model's server, after it refused another form:", *lines]))
+    if not settings.is_public() and st.button(
+        "Forget these",
+        icon=":material/restart_alt:",
+        help="The next call tries everything anew. That happens by itself after 30 days, and when the server refuses "
+        "the adapted form.",
+    ):
+        memory.forget()
+        _show_outcome("Forgotten: the next call tries everything anew.")
 
 
 def _show_key_field(endpoint: Endpoint) -> None:
@@ -178,7 +223,7 @@ def _list_models(endpoint: Endpoint) -> None:
     if not models:
         _show_outcome(error="The server lists no model.")
     session_keys.LISTED_MODELS.set([f"{endpoint.name}:{name}" for name in models])
-    _show_outcome(f"{len(models)} model{'s' * (len(models) != 1)} listed: choose one above.")
+    _show_outcome(f"{len(models)} model{'s' * (len(models) != 1)} listed.")
 
 
 def _test_connection(endpoint: Endpoint, model: str | None) -> None:
@@ -197,7 +242,9 @@ def _test_connection(endpoint: Endpoint, model: str | None) -> None:
             raise InvalidInputError("A model can't be called while results can't be stored.")
         # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
         llm_with_cache = CachedLLM(
-            BudgetedLLM(create_bare_llm(model, session_keys.API_KEYS.get())[0], database, state.get_budget()),
+            BudgetedLLM(
+                create_bare_llm(model, session_keys.API_KEYS.get(), store=database)[0], database, state.get_budget()
+            ),
             database,
             session=state.session_id(),
         )

@@ -45,8 +45,11 @@ def pick_model(data: Dataset, split: Split) -> str:
     if model == BUILTIN:
         st.caption("Template-based statistical simulator: no LLM, no key, ignores prompt wording.")
         _offer_local_models()
-    with closing_popover("Connect a model", model_connection.POPOVER, icon=":material/cable:", type="tertiary"):
-        model_connection.show_connection(model)
+    if session_keys.CONNECTING.get():
+        model_connection.show_connection_dialog(model)
+    else:
+        with closing_popover("Connect a model", model_connection.POPOVER, icon=":material/cable:", type="tertiary"):
+            model_connection.show_connection(model)
     return model
 
 

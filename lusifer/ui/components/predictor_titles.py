@@ -23,7 +23,9 @@ GROUPS = {**dict.fromkeys((*SIMULATORS, BUILTIN), "Simulator"), **{spec.name: sp
 ORDER = list(TITLES)
 SELECTABLE = [SIMULATOR, COMBINED, WITH_EVIDENCE, BUILTIN, *(spec.name for spec in _BASELINES)]
 """What may be compared; with the built-in chosen it is the simulator already."""
-_SHORT_TITLES = {spec.name: spec.short_title for spec in _BASELINES if spec.short_title}
+_SHORT_TITLES = {COMBINED: "Combined with CF"} | {
+    spec.name: spec.short_title for spec in _BASELINES if spec.short_title
+}
 PROGRESS_TITLES = TITLES | {
     f"{COMBINED}:{spec.name}": f"{TITLES[COMBINED]}: {spec.short_title or spec.title}" for spec in _BASELINES
 }
@@ -43,9 +45,9 @@ def in_order(names: Iterable[str]) -> list[str]:
 def short_title(name: str) -> str:
     """A predictor's name that fits beside a small chart."""
     long = title(name)
-    if name in SIMULATORS:
-        return long.removeprefix("Simulator, ").capitalize()
-    return _SHORT_TITLES.get(name) or long.split(" (")[0]
+    if name in _SHORT_TITLES:
+        return _SHORT_TITLES[name]
+    return long.removeprefix("Simulator, ").capitalize() if name in SIMULATORS else long.split(" (")[0]
 
 
 def within_sentence(title: str) -> str:

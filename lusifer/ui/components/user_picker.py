@@ -85,14 +85,17 @@ def is_recorded(ctx: PageContext, user: int) -> bool:
     recording = ctx.recording
     if recording is None or user in recording.users:
         return True
+    data = ctx.dataset
     st.info(
-        f"User {user} is not in the recording {escape_markdown(recording.name)}, which holds {len(recording.users)} "
-        "users.",
+        f"User {escape_markdown(str(data.user_label(user)))} is not in the recording "
+        f"{escape_markdown(recording.name)}, which holds {len(recording.users)} users.",
         icon=":material/movie:",
     )
     nearest = min(recording.users, key=lambda other: abs(other - user))
     with st.container(horizontal=True):
-        if st.button(f"Show user {nearest}, who is recorded", icon=":material/person_search:", type="primary"):
+        if st.button(
+            f"Show user {data.user_label(nearest)}, who is recorded", icon=":material/person_search:", type="primary"
+        ):
             select_user(nearest)
             st.rerun()
         if st.button("Use the built-in for this user", icon=":material/calculate:"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -25,21 +26,34 @@ def load_predictions(run: str) -> pd.DataFrame | None:
     return rows if rows is not None and {"activity", "popularity", "age", "position", "reason"} <= set(rows) else None
 
 
-def filter_rows(
-    rows: pd.DataFrame,
-    ctx: PageContext,
-    activity: tuple[int, int],
-    popularity: tuple[int, int],
-    genres: Sequence[str],
-    true: Sequence[float],
-) -> pd.DataFrame:
-    """The rows that every filter lets through."""
-    passing = rows[rows["activity"].between(*activity) & rows["popularity"].between(*popularity)]
-    if genres:
-        genre_set = set(genres)
-        genres_of_rows = passing["item_id"].map(ctx.dataset.items["genres"])
-        passing = passing[[bool(genre_set & set(g)) for g in genres_of_rows]]
-    return passing[passing["rating"].isin(list(true))] if true else passing
+@dataclass(frozen=True)
+class RowFilter:
+    """Which ratings of a comparison the page is about; as text (``repr``) it names what passes.
+
+    Attributes:
+        spans: bounds of the numbers in columns, both included.
+        genres: any of these, if there are some.
+        true: actual ratings, if there are some.
+    """
+
+    spans: Mapping[str, tuple[int, int]]
+    genres: Sequence[str] = ()
+    true: Sequence[float] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it keeps anything out."""
+        return bool(self.spans or self.genres or self.true)
+
+    def passing(self, rows: pd.DataFrame, ctx: PageContext) -> pd.DataFrame:
+        """The rows that pass."""
+        for column, bounds in self.spans.items():
+            rows = rows[rows[column].between(*bounds)]
+        if self.genres:
+            genre_set = set(self.genres)
+            genres_of_rows = rows["item_id"].map(ctx.dataset.items["genres"])
+            rows = rows[[bool(genre_set & set(g)) for g in genres_of_rows]]
+        return rows[rows["rating"].isin(list(self.true))] if self.true else rows
 
 
 @st.cache_data(max_entries=30, show_spinner=False)
@@ -58,6 +72,13 @@ def best_collaborative(values: Mapping[str, Mapping[Any, Any]]) -> str:
     """The collaborative filtering with the lowest RMSE; empty where none was compared."""
     names = [n for n in values if GROUPS.get(n) == "Collaborative filtering" and n != "bias"]
     return min(names, key=lambda n: values[n]["rmse"], default="")
+
+
+def telling_predictors(names: Sequence[str], collaborative: str) -> list[str]:
+    """Those that charts show first: the best-informed simulator, the model alone, the best collaborative filtering."""
+    wanted = [*[n for n in BEST_INFORMED if n in names][:1], SIMULATOR, collaborative, "bias"]
+    found = [n for n in dict.fromkeys(wanted) if n in names][:3]
+    return found or list(names[:3])
 
 
 @st.cache_data(max_entries=30, show_spinner=False)

@@ -94,12 +94,8 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     for user, claim in wrong[:MAX_CLAIMS]:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f"{escape_markdown(claim.text)}  \n:small[{escape_markdown(claim.why)}]")
-            page_registry.show_page_link(
-                "evolution",
-                f"User {user}, step {claim.step}",
-                user=ctx.dataset.user_label(user),
-                step=claim.step,
-            )
+            name = ctx.dataset.user_label(user)
+            page_registry.show_page_link("evolution", f"User {name}, step {claim.step}", user=name, step=claim.step)
     if len(wrong) > MAX_CLAIMS:
         st.caption(f"{len(wrong) - MAX_CLAIMS} more; see the Evolution page.")
 

@@ -77,10 +77,8 @@ def build_report(
         "Error distribution": accuracy_figures.draw_errors(rows, names[:4]),
         "Rating distribution": accuracy_figures.draw_ratings(rows, names[:3], ctx.dataset.scale),
     }
-    for grouping in ("activity", "popularity", "genre"):
-        by_group = accuracy_figures.draw_groups(rows, names[:4], grouping, ctx.dataset)
-        if by_group is not None:
-            figures[f"RMSE by {accuracy_figures.grouping_title(grouping).lower()}"] = by_group
+    by_slice = accuracy_figures.draw_slices(rows, names[:4], ctx.dataset, int(run["seed"]))
+    figures |= {f"RMSE by {title.lower()}": figure for title, figure in by_slice.items()}
     calibration = accuracy_figures.draw_calibration(rows, ctx.dataset.scale)
     if calibration is not None:
         figures["Calibration"] = calibration[0]

@@ -15,24 +15,28 @@ from lusifer.simulator import BUILTIN, label
 from lusifer.ui import session_keys
 from lusifer.ui.components import data_tables, predictor_titles, user_sample
 from lusifer.ui.formatting import escape_markdown, format_spent, with_item_noun
-from lusifer.ui.pages.accuracy import accuracy_tables
+from lusifer.ui.pages.accuracy import accuracy_tables, pins
 from lusifer.ui.state import PageContext
 
 SPANS = {"activity": "User's training ratings", "popularity": "Movie's training ratings"}
 """Columns that are filtered by a span, and how they are called."""
 
 
-def apply_filters(ctx: PageContext, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """What the filters let through, whose fields stand below the charts; and a name for it."""
+def read_filter(rows: pd.DataFrame) -> accuracy_tables.RowFilter:
+    """What the fields of the filter say, which stand below the charts.
+
+    Args:
+        rows: of the run that is shown, whose bounds the fields have.
+    """
     spans = {}
     for column in SPANS:
         whole = int(rows[column].min()), int(rows[column].max())
         low, high = st.session_state.get(session_keys.comparison_filter(column), whole)
-        spans[column] = whole if (low, high) == whole else (max(low, whole[0]), min(high, whole[1]))
+        if (low, high) != whole:
+            spans[column] = max(low, whole[0]), min(high, whole[1])
     genres = st.session_state.get(session_keys.comparison_filter("genres")) or []
     true = st.session_state.get(session_keys.comparison_filter("true")) or []
-    passing = accuracy_tables.filter_rows(rows, ctx, spans["activity"], spans["popularity"], genres, true)
-    return passing, repr((spans, sorted(genres), sorted(true)))
+    return accuracy_tables.RowFilter(spans, sorted(genres), sorted(true))
 
 
 def show_filters(ctx: PageContext, rows: pd.DataFrame, passing: int) -> None:
@@ -141,19 +145,32 @@ def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
         st.caption("; ".join(parts))
 
 
-def show_error_charts(frame: pd.DataFrame, collaborative: str) -> None:
-    """RMSE of all predictors, ranked, and beside it their differences to the two references."""
+def show_error_charts(frame: pd.DataFrame, collaborative: str, pinned: pd.DataFrame) -> None:
+    """RMSE of all predictors, ranked, and beside it their differences to the two references.
+
+    Args:
+        frame: the leaderboard.
+        collaborative: the best collaborative filtering in it, if any.
+        pinned: pinned runs as `lusifer.ui.pages.accuracy.pins.reference_rows` gives them.
+    """
     small = frame.assign(predictor=[predictor_titles.short_title(n) for n in frame["name"]])
     columns = {"bias": "user + item bias"}
     if collaborative:
         columns["collaborative"] = predictor_titles.within_sentence(predictor_titles.short_title(collaborative))
     shown = {column: name for column, name in columns.items() if column in small and small[column].notna().any()}
     with st.grid(2 if shown else 1, min_column_width=340, gap="medium"):
-        st.plotly_chart(
-            accuracy_charts.leaderboard(small, "rmse", "RMSE in stars (lower is better), 95 % interval"),
-            key="chart-rmse",
-            alt="RMSE of all predictors with 95 percent intervals, the lowest first",
-        )
+        with st.container():
+            st.plotly_chart(
+                accuracy_charts.leaderboard(small, "rmse", "RMSE in stars (lower is better)", pinned),
+                key="chart-rmse",
+                alt="RMSE of all predictors with 95 percent intervals, the lowest first"
+                + (", then pinned runs" if len(pinned) else ""),
+            )
+            if len(pinned):
+                st.caption(
+                    f"{pins.MARK} A pinned run: its best-informed simulator (else its lowest RMSE) on its own ratings "
+                    "that match the filter. *Run against run* compares two runs on the ratings that both have."
+                )
         if shown:
             st.plotly_chart(
                 accuracy_charts.differences(small, shown),
@@ -177,7 +194,7 @@ def show_partial(parts: Mapping[str, Mapping[str, float]]) -> None:
     ]
     frame = pd.DataFrame(rows).sort_values("rmse", kind="stable")
     st.plotly_chart(
-        accuracy_charts.leaderboard(frame, "rmse", "RMSE in stars (lower is better), 95 % interval"),
+        accuracy_charts.leaderboard(frame, "rmse", "RMSE in stars (lower is better)"),
         key="chart-partial",
         alt="RMSE of the predictors that are ready, the lowest first",
     )

@@ -1,8 +1,7 @@
-"""Recorded comparisons: choosing, renaming and deleting one, and one against another."""
+"""Recorded comparisons: choosing, pinning, renaming and deleting one, and what others published."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +10,6 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import settings
-from lusifer.evaluation.metrics import rmse_difference
 from lusifer.evaluation.published_results import PUBLISHED_RESULTS
 from lusifer.jobs import Job
 from lusifer.runs import listing
@@ -20,7 +18,9 @@ from lusifer.store import Store
 from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import data_tables, predictor_titles, run_picker
 from lusifer.ui.components.closing_popover import close_popover, closing_popover
-from lusifer.ui.pages.accuracy import accuracy_tables
+from lusifer.ui.pages.accuracy import pins
+
+PIN_CLICK = "pin-click"
 
 
 def shown_comparison(store: Store | None, runs: Sequence[dict[str, Any]], job: Job | None) -> dict[str, Any] | None:
@@ -42,11 +42,21 @@ def shown_comparison(store: Store | None, runs: Sequence[dict[str, Any]], job: J
     return next(r for r in runs if r["id"] == chosen)
 
 
-def show_run_choice(store: Store | None, runs: Sequence[dict[str, Any]], run: dict[str, Any]) -> None:
-    """The fields that choose another recorded comparison, rename or delete this one."""
-    titles = run_picker.run_titles(runs)
+def show_run_choice(
+    store: Store | None, runs: Sequence[dict[str, Any]], run: dict[str, Any], pinned: Sequence[str]
+) -> None:
+    """Recorded comparisons as a list and as a table: another is opened, this one renamed or deleted, any pinned.
+
+    Args:
+        store: where they are kept.
+        runs: all of them, newest first.
+        run: the one that is shown.
+        pinned: ids of those that are pinned.
+    """
+    titles = pins.run_titles(runs, pinned)
     if run["id"] not in titles:
         return
+    st.subheader("Recorded comparisons", icon=":material/history:")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             "Recorded comparison",
@@ -55,7 +65,64 @@ def show_run_choice(store: Store | None, runs: Sequence[dict[str, Any]], run: di
             format_func=lambda i: titles.get(i, i),
             width=620,
         )
-        show_run_management(store, run["id"], titles)
+        is_pinned = run["id"] in pinned
+        if st.button(
+            "Unpin" if is_pinned else "Pin",
+            icon=":material/keep_off:" if is_pinned else ":material/keep:",
+            help="A pinned run stands first where runs are chosen, and in the chart of errors as a reference.",
+        ):
+            _toggle_pin(store, run["id"])
+        show_run_management(store, run["id"], run_picker.run_titles(runs))
+    if len(runs) > 1:
+        _show_table(store, pins.pinned_first(runs, pinned), run, pinned)
+
+
+def _toggle_pin(store: Store | None, run: str) -> None:
+    pins.toggle_pin(store, run)
+    st.rerun()
+
+
+def _show_table(
+    store: Store | None, runs: Sequence[dict[str, Any]], run: dict[str, Any], pinned: Sequence[str]
+) -> None:
+    rows = []
+    for listed in runs:
+        name = pins.headline(listed)
+        figures = listed["summary"]["predictors"].get(name, {})
+        low, high = figures.get("rmse_low"), figures.get("rmse_high")
+        rows.append(
+            {
+                "Pin": f"{pins.MARK} Pinned" if listed["id"] in pinned else "☆ Pin",
+                "Title": listed["title"],
+                "RMSE": figures.get("rmse"),
+                "RMSE, 95 %": data_tables.MISSING if None in (low, high) else f"{low:.3f} to {high:.3f}",
+                "Of": predictor_titles.short_title(name),
+                "Ratings": listed["summary"]["rows"],
+                "Users": listed["params"].get("users"),
+                "Model": label(listed["model"]),
+                "Started": pd.Timestamp(listed["created_at"]),
+            }
+        )
+    data_tables.pick_row(
+        pd.DataFrame(rows),
+        key="comparison-table",
+        chosen=[r["id"] for r in runs].index(run["id"]),
+        on_pick=lambda row: page_state.choose(comparison=runs[row]["id"]),
+        alt="Recorded comparisons with the error of each run's best-informed simulator",
+        height=min(36 * (len(runs) + 1) + 4, 300),
+        column_config={
+            "Pin": st.column_config.ButtonColumn(type="tertiary", width=92, pinned=True, key=PIN_CLICK),
+            "Title": st.column_config.TextColumn(width=330),
+            "RMSE": st.column_config.NumberColumn(format="%.3f", width=70),
+            "Of": st.column_config.TextColumn(help="The run's best-informed simulator, else its lowest RMSE."),
+            "Users": st.column_config.NumberColumn(width=70),
+            "Ratings": st.column_config.NumberColumn(format="localized", width=80),
+            "Started": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+    )
+    click = st.session_state.get(PIN_CLICK)
+    if click is not None and 0 <= click["row"] < len(runs):
+        _toggle_pin(store, runs[click["row"]]["id"])
 
 
 def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -> None:
@@ -82,96 +149,6 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
             page_state.choose(comparison="")
             close_popover("manage-run")
             st.rerun()
-
-
-SETTINGS = {
-    "model": "Model",
-    "model_version": "Version",
-    "seed": "Seed",
-    "users": "Users",
-    "among": "Drawn from",
-    "evidence": "Told what others gave",
-    "predictors": "Predictors",
-    "dataset_hash": "Data",
-}
-"""What two comparisons may differ in, and how it is called."""
-
-
-def _setting(run: dict[str, Any], name: str) -> str:
-    value = run.get(name, run["params"].get(name))
-    if name == "model":
-        return label(str(value))
-    if name == "predictors":
-        return ", ".join(predictor_titles.title(n) for n in predictor_titles.in_order(value or ()))
-    if isinstance(value, bool) or value is None:
-        return "yes" if value else "no"
-    return str(value)[:12] if name == "dataset_hash" else str(value)
-
-
-def show_other_runs(runs: Sequence[dict[str, Any]], run: dict[str, Any]) -> None:
-    """This run against another one: what differs in the settings, and what in the results."""
-    others = {r["id"]: r for r in runs if r["id"] != run["id"]}
-    if not others:
-        st.caption("This is the only recorded comparison on this split. Start another one under New comparison.")
-        return
-    titles = run_picker.run_titles(list(others.values()))
-    other = others[
-        st.selectbox("Compare with", list(others), key="other-run", format_func=lambda i: titles.get(i, i), width=620)
-    ]
-    settings_of = {title: (_setting(run, name), _setting(other, name)) for name, title in SETTINGS.items()}
-    changed = {title: pair for title, pair in settings_of.items() if pair[0] != pair[1]}
-    if changed:
-        table = pd.DataFrame(
-            [(title, *pair) for title, pair in changed.items()], columns=["Setting", "This run", "Other run"]
-        )
-        data_tables.show_table(table, alt="Settings in which the two runs differ", width="content")
-    else:
-        st.caption("Both runs have the same settings.")
-    first, second = (accuracy_tables.load_predictions(r["id"]) for r in (run, other))
-    names = predictor_titles.in_order(run["summary"]["predictors"].keys() & other["summary"]["predictors"].keys())
-    rows = [_difference(name, run, other, first, second) for name in names]
-    data_tables.show_table(
-        pd.DataFrame(rows),
-        alt="RMSE of both runs by predictor",
-        column_config={
-            name: st.column_config.NumberColumn(format=pattern)
-            for name, pattern in (("This run", "%.3f"), ("Other run", "%.3f"), ("Difference", "%+.3f"))
-        },
-    )
-    st.caption(
-        "RMSE of each run on all its ratings; the difference, with its paired 95 % interval, on the ratings that both "
-        "have. Below 0, this run is better."
-    )
-
-
-def _difference(
-    name: str,
-    run: dict[str, Any],
-    other: dict[str, Any],
-    first: pd.DataFrame | None,
-    second: pd.DataFrame | None,
-) -> dict[str, Any]:
-    """One predictor of two runs: both errors, and their difference on the ratings that both runs have."""
-    errors = [(r["summary"]["predictors"].get(name) or {}).get("rmse", math.nan) for r in (run, other)]
-    row: dict[str, Any] = {
-        "Predictor": predictor_titles.title(name),
-        "This run": errors[0],
-        "Other run": errors[1],
-        "Difference": math.nan,
-        "95 %": "–",
-        "Ratings": 0,
-    }
-    if first is None or second is None or name not in first or name not in second:
-        return row
-    both = first[["user_id", "item_id", "rating", name]].merge(
-        second[["user_id", "item_id", name]], on=["user_id", "item_id"], suffixes=("", "_other")
-    )
-    if both.empty:
-        return row
-    users, true = both["user_id"].to_numpy(), both["rating"].to_numpy()
-    found = rmse_difference(users, both[name].to_numpy(), both[f"{name}_other"].to_numpy(), true)
-    interval = f"{found.low:+.3f} to {found.high:+.3f}" if math.isfinite(found.low) else "–"
-    return {**row, "Difference": found.value, "95 %": interval, "Ratings": len(both)}
 
 
 def show_published() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from lusifer.datasets import Dataset, file_ids
 from lusifer.env import agents
 from lusifer.env.recorded_agents import (
     AgentPlaySpec,
@@ -191,23 +192,29 @@ def show_episode_form(ctx: PageContext, options: dict[str, Any]) -> None:
             format_func=agents.AGENT_TITLES.__getitem__,
             width=220,
         )
-        user_id = st.number_input(
-            "User ID (blank = random)", min_value=0, value=None, key="talk-user", width=170, placeholder="drawn"
-        )
+        user_id = _pick_player(ctx.dataset)
         seed = st.number_input("Seed", 0, 10**6, 0, key="talk-seed", width=110)
         go = st.button("Play this episode", icon=":material/forum:")
     if go:
         try:
             with st.spinner("Building the environment …"):
                 world = get_world(ctx.dataset, ctx.split)
-            talk = play_episode(
-                world, name, int(user_id) if user_id is not None else None, int(seed), {**options, "length": 20}
-            )
+            user = ctx.dataset.find_user(user_id) if user_id else None
+            talk = play_episode(world, name, user, int(seed), {**options, "length": 20})
         except LusiferError as error:
             state.show_error(error)
             return
         session_keys.EPISODE.set((ctx.dataset.hash, talk))
         st.rerun()
+
+
+def _pick_player(data: Dataset) -> str:
+    """The field for who plays, by the id in the files; empty where nobody is named."""
+    label, key, placeholder = "User ID (blank = random)", "talk-user", "drawn"
+    if file_ids.COLUMN in data.users:
+        return st.text_input(label, key=key, width=170, placeholder=placeholder).strip()
+    number = st.number_input(label, min_value=0, value=None, key=key, width=170, placeholder=placeholder)
+    return "" if number is None else str(int(number))
 
 
 def show_ranking_check(ctx: PageContext, store: Store | None) -> None:

@@ -60,7 +60,7 @@ def show_agreement(run: dict[str, Any]) -> None:
     downloads.show_csv_button("Agents as CSV", frame, f"{run['id']}.csv")
 
 
-def show_result(run: dict[str, Any]) -> None:
+def show_result(data: Dataset, run: dict[str, Any]) -> None:
     """Learning curves, the table of what agents are judged by, and the export."""
     log = tables.read_table(run["id"])
     if log is None:
@@ -105,7 +105,7 @@ def show_result(run: dict[str, Any]) -> None:
         words = "significant" if low > 0 else "not significant"
         st.markdown(f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}.")
     with st.container(horizontal=True):
-        downloads.show_parquet_button("Log as Parquet", log, f"{run['id']}.parquet")
+        downloads.show_parquet_button("Log as Parquet", data.with_file_ids(log), f"{run['id']}.parquet")
         downloads.show_csv_button("Summary as CSV", summary, f"{run['id']}.csv")
 
 
@@ -134,7 +134,7 @@ def play_episode(world: World, name: str, user: int | None, seed: int, options: 
 
 def show_transcript(data: Dataset, talk: list[dict[str, Any]], limit: int = 40) -> None:
     """An episode as a talk between recommender and user."""
-    st.markdown(f"**User {talk[0]['user_id']}**")
+    st.markdown(f"**User {escape_markdown(str(data.user_label(talk[0]['user_id'])))}**")
     with st.expander("The profile at the start", icon=":material/person:"):
         st.text(talk[0]["profile"])
     for turn in talk[1 : limit + 1]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lusifer.simulator import Step
+from lusifer.datasets import Dataset, file_ids
+from lusifer.simulator import EvolutionSpec, Step
 from lusifer.simulator.repetition import ALIKE, Repetition
 from lusifer.simulator.taste import measure_tastes, user_mean
 from lusifer.simulator.types import Rated
@@ -50,3 +52,10 @@ def describe_repetition(repetition: Repetition) -> str:
     if repetition.bullets:
         parts.append(f"Two statements say the same: {repetition.bullets[0][1]}")
     return escape_markdown(" ".join(parts))
+
+
+def export_steps(data: Dataset, spec: EvolutionSpec, steps: Sequence[Step]) -> Any:
+    """An evolution as a JSON value for people, users and items by the ids in the dataset's files."""
+    batches = [[[r.item.label, r.rating, r.timestamp] for r in step.batch] for step in steps]
+    rows = [{**step.to_json(), "batch": batch} for step, batch in zip(steps, batches, strict=True)]
+    return file_ids.label_json({"plan": asdict(spec), "steps": rows}, data.users, data.items)

@@ -167,7 +167,7 @@ def show_panel(run: dict[str, Any], index: int) -> None:
     )
 
 
-def show_result(run: dict[str, Any]) -> None:
+def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
     """Everything that is said of one run."""
     summary = run["summary"]
     for sentence in summary["sentences"]:
@@ -188,7 +188,9 @@ def show_result(run: dict[str, Any]) -> None:
     with st.container(horizontal=True):
         downloads.show_csv_button("Figures as CSV", table, f"{run['id']}.csv")
         if rows is not None:
-            downloads.show_parquet_button("Row-level data as Parquet", rows, f"{run['id']}.parquet")
+            downloads.show_parquet_button(
+                "Row-level data as Parquet", ctx.dataset.with_file_ids(rows), f"{run['id']}.parquet"
+            )
 
 
 def panel_points(panel: Mapping[str, Any]) -> pd.DataFrame:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from lusifer import settings
+from lusifer.datasets import file_ids
 from lusifer.jobs import Job
-from lusifer.runs import listing, population, tables
+from lusifer.runs import listing, population, population_table, tables
 from lusifer.runs.kinds import POPULATION
 from lusifer.runs.population import LOCAL, PopulationSpec, record_population
 from lusifer.runs.pricing import estimate_simulations
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import job_context, state
-from lusifer.ui.components import paid_work, run_picker
+from lusifer.ui.components import downloads, paid_work, run_picker
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.state import PageContext
 
@@ -90,11 +93,19 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
             if path.is_file():
                 st.download_button(
                     "Parquet",
-                    path.read_bytes,
+                    lambda path=path: _read_population(ctx, path),
                     f"{run['id']}.parquet",
                     key=f"population-{run['id']}",
                     icon=":material/download:",
                 )
+
+
+def _read_population(ctx: PageContext, path: Path) -> bytes:
+    """The table of a population, its ids as the files have them."""
+    if not {file_ids.COLUMN} & {*ctx.dataset.users, *ctx.dataset.items}:
+        return path.read_bytes()
+    rows = pd.read_parquet(path).drop(columns=list(population_table.FILE_ID_COLUMNS), errors="ignore")
+    return downloads.to_parquet_bytes(ctx.dataset.with_file_ids(rows))
 
 
 def _find_stopped_run(ctx: PageContext, store: Store | None, users: Sequence[int]) -> str | None:

@@ -19,7 +19,6 @@ from lusifer.jobs import Job
 from lusifer.llm import CallMetadata, Message, create_llm
 from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
-from lusifer.llm.recordings import PREFIX
 from lusifer.safe_files import parse_json
 from lusifer.simulator.estimate import estimate_questions
 from lusifer.store import FIRST_LOCAL, Store
@@ -27,18 +26,11 @@ from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.components import data_tables, downloads
 from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money
+from lusifer.ui.pages.llm_calls.call_table import status_title
 from lusifer.ui.pages.llm_calls.tree_data import PURPOSE_TITLES
 
 PAGE_SIZE = 100
 """Calls shown at a time."""
-STATUS_TITLES = {
-    "ok": "Answered",
-    "cached": "From cache",
-    "failed": "Failed",
-    "invalid": "Invalid answer",
-}
-RECORDED_TITLE = "Recorded"
-
 TOTAL_GROUPS = {
     "day": "Day",
     "model": "Model",
@@ -46,11 +38,6 @@ TOTAL_GROUPS = {
     "purpose": "Purpose",
     "error_kind": "Error type",
 }
-
-
-def status_title(status: str, model: str) -> str:
-    """How a call ended; an answer from a recording was no call at all."""
-    return RECORDED_TITLE if status == "ok" and model.startswith(PREFIX) else STATUS_TITLES.get(status, status)
 
 
 def reader() -> str | None:
@@ -77,32 +64,6 @@ def find_call(store: Store, number: int | None) -> dict[str, Any] | None:
     call = store.get_call(number)
     hidden = call is not None and session is not None and (call["user_id"] or 0) >= FIRST_LOCAL
     return None if hidden else call
-
-
-def call_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Calls as the table shows them, by call number."""
-    table = pd.DataFrame(rows)
-    if table.empty:
-        return table
-    return pd.DataFrame(
-        {
-            "When": pd.to_datetime(table["created_at"]),
-            "Purpose": table["purpose"].map(lambda p: PURPOSE_TITLES.get(p, p)),
-            "User": table["user_id"].astype("Int64"),
-            "Step": table["step"].astype("Int64"),
-            "Model": table["model"],
-            "Status": [status_title(*pair) for pair in zip(table["status"], table["model"], strict=True)],
-            "Error": table["error_kind"].fillna(""),
-            "Attempts": table["attempts"].astype("Int64"),
-            "Tokens in": table["input_tokens"].astype("Int64"),
-            "Cached": table["cached_tokens"].astype("Int64"),
-            "Tokens out": table["output_tokens"].astype("Int64"),
-            "Seconds": table["latency_ms"].astype(float) / 1000,
-            "Price": table["price"].astype(float),
-            "Prompt version": table["prompt_version"],
-            "Run": table["run_id"],
-        }
-    ).set_index(table["id"])
 
 
 def totals_table(store: Store, grouping: str) -> pd.DataFrame:

@@ -12,6 +12,7 @@ PURPOSE_TITLES = {
     "forecast": "Forecast",
     "update": "Profile",
     "rate": "Rating",
+    "suggest": "Suggested edits",
     "judge": "Second opinion",
     "test": "Connection test",
 }

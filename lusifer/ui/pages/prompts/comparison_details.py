@@ -137,7 +137,7 @@ def _show_answers(shown: _Comparison, rows: pd.DataFrame, indices: list[int]) ->
         item = st.selectbox(
             with_item_noun("Movie"),
             [int(i) for i in rows["item_id"]],
-            format_func=lambda i: f"{data.item(i).title} · {i}",
+            format_func=lambda i: f"{data.item(i).title} · {data.item_label(i)}",
             key=f"note-item-{run}",
         )
         if item is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from lusifer.evaluation import prompt_trials
 from lusifer.ui.formatting import format_money
 
 SAME = 0.005
@@ -59,6 +60,27 @@ def describe_result(summary: Mapping[str, Any], name: str, group: str) -> tuple[
         return f"No significant difference between {name} and {base} {on}: {figures}", "same"
     tone = "better" if delta < 0 else "worse"
     return f"{name} is {tone} than {base} {on}: {figures}", tone
+
+
+def describe_best_users(names: Sequence[str], errors: pd.DataFrame) -> str:
+    """For how many users each candidate is the best; empty where two are compared, of which the facts tell it.
+
+    Args:
+        names: of the candidates, the base first.
+        errors: from `lusifer.evaluation.prompt_trials.errors_by_user`.
+    """
+    if len(names) < 3 or errors.empty:
+        return ""
+    counts = prompt_trials.count_best_users(errors, SAME)
+    ranked = sorted(zip(counts, names, strict=True), key=lambda entry: -entry[0])
+    best = [f"{name} is the best for {count}" for count, name in ranked if count]
+    none, users = [name for count, name in ranked if not count], f" of {len(errors)} users"
+    if not best:
+        return f"No version is the best for any{users}"
+    best[0] += users
+    return ", ".join([best[0], *(b.replace(" is the best", "") for b in best[1:])]) + (
+        f"; {' and '.join(none)} for nobody" if none else ""
+    )
 
 
 def describe_facts(summary: Mapping[str, Any], name: str, changes: pd.Series, final_checks: int, group: str) -> str:

@@ -42,7 +42,7 @@ def show_result(ctx: PageContext, store: Store, run: dict[str, Any], headline: D
     with st.expander("All measures and cost", icon=":material/table_chart:"):
         _show_measures(run, names)
     if rows is not None:
-        show_csv_button("Ratings as CSV", rows, f"{run['id']}.csv")
+        show_csv_button("Ratings as CSV", ctx.dataset.with_file_ids(rows), f"{run['id']}.csv")
 
 
 def _show_headline(ctx: PageContext, store: Store, run: dict[str, Any], best: str, errors: pd.DataFrame | None) -> None:
@@ -59,6 +59,12 @@ def _show_headline(ctx: PageContext, store: Store, run: dict[str, Any], best: st
             help=f"In brackets the 95 % confidence interval over users. Seed {run['seed']}, split "
             f"{escape_markdown(run['split'])}; {summary['rows']:,} of {summary['asked']:,} ratings were compared.",
         )
+        if errors is not None and (front := comparison_headline.describe_best_users(names, errors)):
+            st.caption(
+                escape_markdown(front),
+                help=f"Whose RMSE of a user is the lowest by {comparison_headline.SAME} or more. One that is the best "
+                "for nobody can go: for each user another does as well.",
+            )
         _show_winner(ctx, store, run, run["params"]["candidates"], best)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError
 from lusifer.runs import prompt_comparison as recorded
 from lusifer.store import Store
@@ -18,7 +19,10 @@ from lusifer.ui.state import PageContext
 
 @dataclass(frozen=True)
 class ComparisonRequest:
-    """What is to be compared: versions × models × temperatures, on how many users and items of each."""
+    """What is to be compared: versions × models × temperatures, on how many users and items of each.
+
+    ``sample`` says on whom, where that is not to be drawn; ``action`` is what the button says instead of comparing.
+    """
 
     names: Sequence[str]
     specs: Sequence[str]
@@ -27,6 +31,8 @@ class ComparisonRequest:
     items: int
     seed: int
     final: bool = False
+    sample: Split | None = None
+    action: str = ""
 
 
 def show_start(ctx: PageContext, store: Store, request: ComparisonRequest) -> None:
@@ -42,7 +48,7 @@ def show_start(ctx: PageContext, store: Store, request: ComparisonRequest) -> No
         tag = ""
         run_context = job_context.build_run_context(ctx, store, seed=request.seed)
         config = job_context.build_model_config(ctx)
-        sample = recorded.draw_sample(run_context, request.users, request.items, final=final)
+        sample = request.sample or recorded.draw_sample(run_context, request.users, request.items, final=final)
         if len(candidates) >= min_candidates:
             cost = recorded.estimate_prompt_comparison(run_context, config, candidates, sample, full)
             tag = f" ({format_cost(cost)})"
@@ -50,7 +56,7 @@ def show_start(ctx: PageContext, store: Store, request: ComparisonRequest) -> No
         state.show_error(error)
         return
     action = f"Compare {len(candidates)} candidates" if len(candidates) > 1 else "Compare"
-    action = "Check on held-out users" if final else action
+    action = "Check on held-out users" if final else request.action or action
     if st.button(
         f"{action}{tag}",
         type="secondary" if final else "primary",

@@ -12,7 +12,7 @@ from lusifer.errors import LusiferError
 from lusifer.prompts import PromptSet, versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
-from lusifer.ui import page_state, session_keys, state
+from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.pages.prompts import active_version
 from lusifer.ui.state import PageContext
 
@@ -62,6 +62,14 @@ def start_draft(base: PromptVersion) -> Draft:
     session_keys.PROMPT_DRAFT.set(draft)
     page_state.settle("draft", "")
     return draft
+
+
+def edit_suggestion(store: Store, base: PromptVersion, edited: PromptSet) -> None:
+    """Open the editor on a draft of a version with changes in it, which are not saved as a version."""
+    draft = start_draft(base)
+    save_draft(store, draft, edited)
+    draft.prompts = edited
+    page_state.choose(prompts_view=page_fields.EDIT_PROMPT)
 
 
 def save_draft(store: Store, draft: Draft, edited: PromptSet) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lusifer.ui import session_keys
+from lusifer.errors import LusiferError
+from lusifer.ui import page_state, session_keys
 from lusifer.ui.components import item_picker, posters
 from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.state import PageContext
@@ -14,12 +15,30 @@ def _set_items(ids: list[int]) -> None:
     st.session_state[session_keys.RATED_ITEMS] = ids
 
 
+def _follow_link(ctx: PageContext, user: int) -> None:
+    """Take the item that a link asks for, once; the link holds as long as that item is among the chosen ones."""
+    asked = page_state.current().item
+    if not asked:
+        return
+    try:
+        item = ctx.dataset.find_item(asked)
+    except LusiferError as error:
+        page_state.settle("item", "", f"{error.message} The user's test {ctx.dataset.item_nouns[1]} are used.")
+        return
+    if session_keys.ITEM_ASKED_FOR.get() != (user, asked):
+        _set_items([item])
+        session_keys.ITEM_ASKED_FOR.set((user, asked))
+    elif item not in st.session_state[session_keys.RATED_ITEMS]:
+        page_state.settle("item", "")
+
+
 def choose_items(ctx: PageContext, user: int) -> list[int]:
     """The fields that choose items, and the ids of those that are chosen."""
     rated_for = (ctx.dataset.name, ctx.split.id, user)
     if session_keys.RATED_FOR.get() != rated_for:
         st.session_state[session_keys.RATED_ITEMS] = item_picker.held_out_items(ctx, user)[:20]
         session_keys.RATED_FOR.set(rated_for)
+    _follow_link(ctx, user)
 
     nothing_chosen = not st.session_state.get(session_keys.RATED_ITEMS)
     with st.expander(with_item_noun("Choose movies"), icon=":material/view_list:", expanded=nothing_chosen):

@@ -318,7 +318,13 @@ def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: lis
             "name": name,
             "dataset": ctx.dataset.name,
             "ratings": [
-                {"item_id": i, "title": ctx.dataset.item(i).title, "rating": r, "timestamp": t, "predicted": p}
+                {
+                    "item_id": ctx.dataset.item_label(i),
+                    "title": ctx.dataset.item(i).title,
+                    "rating": r,
+                    "timestamp": t,
+                    "predicted": p,
+                }
                 for i, r, t, p in rated
             ],
         }
@@ -368,7 +374,7 @@ def read_export(dataset: Dataset, content: bytes) -> tuple[str, list[tuple[int, 
     """
     try:
         export = parse_json(content.decode("utf-8", "replace"))
-        rows = [_exported_rating(row) for row in export["ratings"]]
+        rows = [_exported_rating(dataset, row) for row in export["ratings"]]
         wrong = [i for i, r, *_ in rows if i not in dataset.items.index or not dataset.scale.contains(r)]
         if export.get("format") != EXPORT_FORMAT or wrong:
             known = dataset.item_nouns.with_item_noun(f"movie {wrong[0]} is not in this dataset") if wrong else ""
@@ -380,8 +386,12 @@ def read_export(dataset: Dataset, content: bytes) -> tuple[str, list[tuple[int, 
         ) from None
 
 
-def _exported_rating(row: Mapping[str, Any]) -> tuple[int, float, int, float | None]:
+def _exported_rating(dataset: Dataset, row: Mapping[str, Any]) -> tuple[int, float, int, float | None]:
     item, rating, timestamp, predicted = row["item_id"], float(row["rating"]), row["timestamp"], row.get("predicted")
+    if isinstance(item, str):  # a text is an id of the files
+        if item not in dataset.item_numbers:
+            raise ValueError(dataset.item_nouns.with_item_noun(f"movie {item[:40]} is not in this dataset"))
+        item = dataset.item_numbers[item]
     for name, number in (("item_id", item), ("timestamp", timestamp)):
         if type(number) is not int or not 0 <= number < 2**53:
             raise ValueError(f"{name} is {str(number)[:40]}")

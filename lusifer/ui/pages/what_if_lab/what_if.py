@@ -63,7 +63,7 @@ def show_what_if(ctx: PageContext, user: int) -> None:
 
             def shown(i: int) -> str:
                 star = " · cited" if i in cited else ""
-                return f"{by_id[i].item.title}: {by_id[i].rating:g}{star} · {i}"
+                return f"{by_id[i].item.title}: {by_id[i].rating:g}{star} · {by_id[i].item.label}"
 
             item = st.selectbox(
                 with_item_noun("Movie"),
