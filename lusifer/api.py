@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from lusifer import datasets, evaluation, settings
@@ -351,7 +352,7 @@ def evaluate(
             ``rnn4rec``, ``fm``, ``fm-time``; ``simulator``, which brings ``simulator-calibrated`` along; and
             ``simulator-combined``, the same answers combined with collaborative filtering (minutes the first time).
             Heavy baselines are cached in the data folder.
-        users: ids, or how many to sample; none: all users with test ratings.
+        users: ids, or how many to sample; ``None``: all users with test ratings.
         model: who plays the users of ``simulator``.
         evidence: calibrate with full community evidence (neighbors and factorization machines; a minute and a half the
             first time) instead of offsets alone. Give a model with ``evidence=True`` to show it in the prompt as well.
@@ -359,7 +360,7 @@ def evaluate(
         seed: of samples and fits.
 
     Raises:
-        InvalidInputError: an unknown predictor, or no test rating to compare on.
+        InvalidInputError: an unknown predictor, no user, or no test rating to compare on.
         ModelError: a language model could not be asked.
 
     Example:
@@ -372,9 +373,13 @@ def evaluate(
     dataset = _with_details(dataset, store)
     player = _as_model(model, store)
     recorded = player.recording.users if player.recording is not None else ()
-    sample = (users or recorded) if not isinstance(users, int) else ()
-    if isinstance(users, int):
-        sample = evaluation.sample_users(split, users, seed, recorded or None)
+    sample: Sequence[int] = recorded
+    if isinstance(users, int | np.integer):
+        sample = evaluation.sample_users(split, int(users), seed, recorded or None)
+    elif users is not None:
+        sample = [int(user) for user in users]
+        if not sample:  # nobody is not everybody, whose answers may cost
+            raise InvalidInputError("No user is given.", "Give ids, how many to sample, or None for all.")
     community = (
         _community(dataset, split, evidence, seed)
         if {evaluation.SIMULATOR, evaluation.COMBINED} & set(predictors)

@@ -62,11 +62,6 @@ class Job:
         return min(self.done / self.total, 1.0) if self.total else None
 
     @property
-    def rate(self) -> float | None:
-        """Units a second so far."""
-        return self.done / self.seconds if self.done and self.seconds else None
-
-    @property
     def seconds_left(self) -> float | None:
         """Estimate from the rate so far, counted down; ``None`` once it has run out: then nobody knows."""
         elapsed = self.reported - self.began

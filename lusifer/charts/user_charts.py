@@ -34,10 +34,10 @@ def rating_history(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure
 
 
 def rating_distribution(frame: pd.DataFrame) -> go.Figure:
-    """Shares of each rating. Columns: rating, this user, everybody (shares 0–1)."""
+    """Shares of each rating. Columns: rating, this user, all users (shares 0–1)."""
     figure = go.Figure()
     names = [f"{r:g}" for r in frame["rating"]]
-    for column, colour, pattern in (("this user", ABOVE, ""), ("everybody", NEUTRAL, "/")):
+    for column, colour, pattern in (("this user", ABOVE, ""), ("all users", NEUTRAL, "/")):
         add_bars(figure, column.capitalize(), names, frame[column], colour, pattern)
     return with_share_axes(figure, 260, barmode="group")
 

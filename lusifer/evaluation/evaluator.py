@@ -21,12 +21,15 @@ from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.progress import ignore_progress
 from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
 from lusifer.simulator.community import Community, offsets_only
+from lusifer.simulator.models import is_free
 from lusifer.simulator.run_context import RunContext
 
 SIMULATOR, CALIBRATED = "simulator", "simulator-calibrated"
 WITH_EVIDENCE, COMBINED = "simulator-evidence", "simulator-combined"
 BASELINE_UNITS = 10
 """Units of progress that a baseline counts for, where a user of the simulator counts one."""
+SLOW_UNITS = 150
+"""The same of a baseline that takes long to fit, where users take moments: nobody is asked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,31 +217,31 @@ def evaluate(
         variants[BUILTIN] = SimulatorVariant(StatisticalUserModel())
     first = next((n for n in predictors if n in {SIMULATOR, COMBINED}), "")
     order = [w for n in predictors for w in (steps if n == first else [] if n in {SIMULATOR, COMBINED} else [n])]
+    slow_units = SLOW_UNITS if model is None or is_free(model.spec) else BASELINE_UNITS
     first_slow = _first_slow(order, methods)
-    units = [len(test.user_ids) if n in variants else BASELINE_UNITS for n in order]
-    total, done = sum(units), 0
+    fitting = sum(_fitting_units(f"{COMBINED}:{m}", slow_units) for m in methods) if first_slow else 0
+    units = [
+        len(test.user_ids) if n in variants else _fitting_units(n, BASELINE_UNITS if first_slow else slow_units)
+        for n in order
+    ]
+    total, done = sum(units) + fitting, 0
     evaluation = Evaluation(ctx.dataset, test, {})
     reported: set[str] = set()
     for name, size in zip(order, units, strict=True):
         ctx.raise_if_cancelled()
-        ctx.on_progress(done, total, name)
-
-        def report_part(
-            done_part: int, part_total: int, message: str = "", name: str = name, done: int = done, size: int = size
-        ) -> None:
-            share = 1.0 if message == "calibration" else done_part / max(part_total, 1)
-            ctx.on_progress(done + round(size * share), total, "calibration" if message == "calibration" else name)
-
         if name == first_slow:  # all that is fitted, side by side
             asked = variants[SIMULATOR].model
-            fitting = ctx.with_progress(report_part)
-            estimates.fit_together(fitting, methods, history=asked.history, batch_size=asked.batch_size)
+            together = _within(ctx, name, done, fitting, total)
+            estimates.fit_together(together, methods, history=asked.history, batch_size=asked.batch_size)
+            done += fitting
+        ctx.on_progress(done, total, name)
+        part = _within(ctx, name, done, size, total)
         if name in variants:
-            notes += _add_variant(ctx.with_progress(report_part), evaluation, name, variants[name])
+            notes += _add_variant(part, evaluation, name, variants[name])
         elif name.startswith(COMBINED):
-            _add_combination(ctx.with_progress(report_part), evaluation, name.partition(":")[2], variants[SIMULATOR])
+            _add_combination(part, evaluation, name.partition(":")[2], variants[SIMULATOR])
         else:
-            evaluation.predictions[name] = predict_baseline(ctx, name, test)
+            evaluation.predictions[name] = predict_baseline(part, name, test)
         _report_new(ctx, evaluation, reported)
         done += size
     unanswered = _take_out_unanswered(evaluation)
@@ -258,6 +261,23 @@ def _take_out_unanswered(evaluation: Evaluation) -> tuple[str, ...]:
     for name in [n for n, s in simulations.items() if s.unanswered and not s.has_answers]:
         del simulations[name]
     return unanswered
+
+
+def _within(ctx: RunContext, name: str, done: int, size: int, total: int) -> RunContext:
+    """The context of one part of a comparison: its progress is that of ``size`` units of all after ``done``."""
+
+    def report(done_part: int, part_total: int, message: str = "") -> None:
+        share = 1.0 if message == "calibration" else done_part / max(part_total, 1)
+        ctx.on_progress(done + round(size * share), total, "calibration" if message == "calibration" else name)
+
+    return ctx.with_progress(report)
+
+
+def _fitting_units(name: str, slow_units: int) -> int:
+    """Units of progress of a baseline, or of the combinations with one, which fit it for every turn too."""
+    combined, _, method = name.rpartition(":")
+    units = slow_units if baselines.BASELINES[method].slow else BASELINE_UNITS
+    return units * (estimates.TURNS + 1) if combined else units
 
 
 def _report_new(ctx: RunContext, evaluation: Evaluation, reported: set[str]) -> None:

@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError
@@ -83,9 +83,8 @@ class Endpoint:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What a server must not get us to show or keep: the key, and the password and key that its address holds."""
-        try:
-            address = urlsplit(self.url)
-        except ValueError:
+        address = _parse(self.url)
+        if address is None:
             return (self.key,) if self.key else ()
         user, password = unquote(address.username or ""), unquote(address.password or "")
         basic = base64.b64encode(f"{user}:{password}".encode()).decode() if user or password else ""
@@ -108,10 +107,11 @@ def load_endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]
         InvalidInputError: ``secrets.toml`` can't be read, or declares an endpoint without an address.
     """
     secrets = _secrets()
-    openai_url = os.environ.get("OPENAI_BASE_URL") or secrets.get("OPENAI_BASE_URL") or OPENAI_URL
+    openai_url = _address(os.environ.get("OPENAI_BASE_URL") or secrets.get("OPENAI_BASE_URL") or OPENAI_URL)
+    _check_address(openai_url, "The endpoint 'openai'", "OPENAI_BASE_URL")
     endpoints: dict[str, Endpoint] = {
         "openai": Endpoint(
-            "openai", _address(openai_url), os.environ.get("OPENAI_API_KEY") or str(secrets.get("OPENAI_API_KEY") or "")
+            "openai", openai_url, os.environ.get("OPENAI_API_KEY") or str(secrets.get("OPENAI_API_KEY") or "")
         ),
         # Ollama works one or a few requests at a time and queues the rest.
         "ollama": Endpoint("ollama", ollama_url(), kind="ollama", workers=8),
@@ -123,12 +123,12 @@ def load_endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]
     for name, fields in _merged(_from_file(secrets), _from_environment()).items():
         known = builtin.get(name)
         url = _address(fields.get("url")) if name not in {"ollama", "file"} else ""
+        variable = f"LUSIFER_ENDPOINT_{name.upper()}_URL, or url in secrets.toml"
         if known is None and not url.startswith(("http://", "https://")):
             raise InvalidInputError(
-                f"The endpoint {name!r} has no URL.",
-                f"Set a URL that starts with http:// or https:// "
-                f"(LUSIFER_ENDPOINT_{name.upper()}_URL, or url in secrets.toml).",
+                f"The endpoint {name!r} has no URL.", f"Set a URL that starts with http:// or https:// ({variable})."
             )
+        _check_address(url, f"The endpoint {name!r}", variable)
         key = str(fields.get("key") or os.environ.get(str(fields.get("key_env")), ""))
         base = known or Endpoint(name, url)
         endpoints[name] = replace(
@@ -161,11 +161,8 @@ def declare_endpoint(name: str, address: str) -> bool:
         InvalidInputError: it is no address of a server.
     """
     url = _address(address)
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or an IPv6 address that is none
-        usable = False
+    parts = _parse(url)
+    usable = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     if not usable or any(character.isspace() for character in url):
         raise InvalidInputError(
             "This is no address of a server.",
@@ -175,6 +172,28 @@ def declare_endpoint(name: str, address: str) -> bool:
     is_new = os.environ.get(variable) != url
     os.environ[variable] = url
     return is_new
+
+
+def _parse(url: str) -> SplitResult | None:
+    """The parts of an address; ``None`` where its port or its IPv6 address is none."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port != -1 else None  # looked at here, where it may fail
+    except ValueError:
+        return None
+
+
+def _check_address(url: str, whose: str, variable: str) -> None:
+    """Hold an address against what one can be; it is not shown, since it may hold a password.
+
+    Raises:
+        InvalidInputError: it is none.
+    """
+    if _parse(url) is None:
+        raise InvalidInputError(
+            f"{whose} has an address whose server or port can't be read.",
+            f"Write it as http://localhost:8000/v1 ({variable}).",
+        )
 
 
 def _address(value: Any) -> str:

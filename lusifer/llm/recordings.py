@@ -76,6 +76,13 @@ class RecordingHeader(BaseModel):
     collected: str = Field(default="", max_length=40)
     note: str = Field(default="", max_length=5000)
 
+    @property
+    def answerer(self) -> str:
+        """Who answered, as it stands within a sentence."""
+        article, space, rest = self.answered_by.partition(" ")
+        small = article.lower() if article in {"A", "An", "The"} else article
+        return f"{small}{space}{rest}" or "an unnamed model"
+
 
 class RecordedAnswer(BaseModel):
     """One line of a recording: whose question, which, and the answer as the schema of its question has it.

@@ -149,6 +149,7 @@ def record(
         on_start: told the run's id as soon as there is one.
 
     Raises:
+        InvalidInputError: the run that is to go on is under way.
         StoreError: the run can't be recorded.
     """
     fields = {
@@ -167,13 +168,12 @@ def record(
         run_id = f"{UNSTORED}{secrets.token_hex(4)}"
     elif resume:
         run_id = resume
-        store.reopen_run(run_id)
+        _take_over(store, run_id)
     else:
         run_id = store.start_run(kind.name, title, **fields)
+        store.hold_run(run_id)
     row = {"id": run_id, "kind": kind.name, "title": title, "status": "running", "summary": {}, **fields}
     run = RecordedRun(run_id, kind, store, row, recorded)
-    if store is not None:
-        store.hold_run(run_id)
     try:
         on_start(run_id)
         yield run
@@ -184,7 +184,7 @@ def record(
         if isinstance(error, CancelledError | KeyboardInterrupt):
             status = "cancelled"
         logger.info("Run %s (%s) is %s: %s", run_id, kind.name, status, type(error).__name__)
-        if store is not None:
+        if store is not None and not run.finished:
             with contextlib.suppress(StoreError):  # what went wrong first is what people need to know
                 if store.get_run(run_id) is None:  # somebody deleted it, and its rows would belong to nothing
                     tables.delete_table(run_id)
@@ -194,6 +194,22 @@ def record(
     finally:
         if store is not None:
             store.release_run(run_id)
+
+
+def _take_over(store: Store, run: str) -> None:
+    """Go on with a run that nobody works at: of two that do, the one which ends last would say how it ended.
+
+    Raises:
+        InvalidInputError: somebody works at it.
+        StoreError: somebody deleted it.
+    """
+    if not store.hold_run(run):
+        raise InvalidInputError(f"Run {run} is under way.", "Wait for it, or stop it where it was started.")
+    try:
+        store.reopen_run(run)
+    except BaseException:
+        store.release_run(run)
+        raise
 
 
 def stopped_run(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from lusifer.datasets import Item
 from lusifer.prompts import PromptSet
-from lusifer.simulator.types import Change, Context, SimulatedRating, Update
+from lusifer.simulator.types import Change, Context, Rated, SimulatedRating, Update
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,12 @@ def ask_about(prompts: PromptSet, context: Context, items: Sequence[Item] = ()) 
         return AskedItems(context.with_evidence(evidence), _numbered(items), ids)
     batch_items = [rated.item for rated in context.batch]
     batch = tuple(replace(r, item=i) for r, i in zip(context.batch, _numbered(batch_items), strict=True))
-    return AskedItems(context.with_batch(batch), (), tuple(item.id for item in batch_items))
+    return AskedItems(replace(context, seen=_apart(context.seen), batch=batch), (), tuple(i.id for i in batch_items))
+
+
+def _apart(seen: Sequence[Rated]) -> tuple[Rated, ...]:
+    """Earlier ratings whose ids are nobody's number: an item without a year is known by its id alone."""
+    return tuple(replace(rated, item=replace(rated.item, id=-1 - rated.item.id)) for rated in seen)
 
 
 def _numbered(items: Sequence[Item]) -> tuple[Item, ...]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from lusifer.store.core import SQLiteBase, translates_sqlite_errors
 from lusifer.store.process_locks import ProcessLocks, locks_of
+
+HOLD_ATTEMPTS, HOLD_SECONDS = 20, 0.05
+"""How often a run is taken hold of, and the seconds between: by then is gone who only looked whether it is held."""
 
 
 class AnswerClaims(SQLiteBase):
@@ -88,10 +92,20 @@ class AnswerClaims(SQLiteBase):
         living = {owner for owner in set(claims.values()) if locks.is_held(owner)}
         return {key for key, owner in claims.items() if owner in living}
 
-    def hold_run(self, run: str) -> None:
-        """A run is under way in this process until `release_run`, or until the process ends."""
-        if self.process_locks is not None:
-            self.process_locks.try_hold(f"run {run}")
+    def hold_run(self, run: str) -> bool:
+        """A run is under way in this process until `release_run`, or until the process ends.
+
+        Returns:
+            Whether nobody else works at it. Where nothing can be held, that is believed.
+        """
+        locks = self.process_locks
+        if locks is None:
+            return True
+        for _ in range(HOLD_ATTEMPTS):
+            if locks.try_hold(f"run {run}"):
+                return True
+            time.sleep(HOLD_SECONDS)
+        return False
 
     def release_run(self, run: str) -> None:
         """A run has ended here."""

@@ -187,7 +187,7 @@ class Calls(SQLiteBase):
         if by not in {"day", *CALL_COLUMNS, "error_kind"}:
             raise ValueError(by)
         expression = "substr(created_at, 1, 10)" if by == "day" else by
-        columns = sums("made", "cached", "failed", "input_tokens", "output_tokens", "price", "latency_ms")
+        columns = sums("made", "cached", "failed", "input_tokens", "output_tokens", "price", "unpriced", "latency_ms")
         own, numbers = self.of_session(session)
         where = f"{own} and error_kind is not null" if by == "error_kind" else own
         return list(

@@ -57,11 +57,16 @@ class ProcessLocks:
                 _unlock(self._file, place)
 
     def is_held(self, name: str) -> bool:
-        """Whether some process holds a name."""
-        if not self.try_hold(name):
-            return True
-        self.release(name)
-        return False
+        """Whether some process holds a name.
+
+        Whoever looks holds it for a moment, which the threads of this process do not see; another process may.
+        """
+        place = _place(name)
+        with self._turn:
+            if place in self._held or not _lock(self._file, place):
+                return True
+            _unlock(self._file, place)
+            return False
 
 
 def _place(name: str) -> int:

@@ -68,7 +68,9 @@ def format_money(dollars: float | None) -> str:
 
 
 def format_spent(usage: Mapping[str, Any]) -> str:
-    """What calls cost, and whether the price of some is not known."""
+    """What calls cost, ``nothing`` included, and whether the price of some is not known."""
+    if not usage["price"]:
+        return "unknown" if usage["unpriced"] else "nothing"
     return format_money(usage["price"]) + (" + unpriced" if usage["unpriced"] else "")
 
 

@@ -94,7 +94,6 @@ class Rule:
             (whether there is such a user, such a run) is checked where that is open, see `settle`.
         page: the address of the page that it belongs to; ``None`` where it holds on every page.
         key: of its widget.
-        typed: whether a person types into it: what they are typing isn't taken from them.
     """
 
     name: str
@@ -102,7 +101,6 @@ class Rule:
     read: Callable[[str], Any]
     page: str | None
     key: str
-    typed: bool
 
 
 def _field(
@@ -113,9 +111,8 @@ def _field(
     *,
     page: str | None = None,
     key: str | None = None,
-    typed: bool = False,
 ) -> Any:
-    return field(default=default, metadata={"rule": Rule(name, title, read, page, key or name, typed)})
+    return field(default=default, metadata={"rule": Rule(name, title, read, page, key or name)})
 
 
 @dataclass
@@ -163,16 +160,16 @@ class PageState:
     model: str = _field("", "model", "model")
     prompts: str = _field("", "prompts", "prompts")
     evidence: bool = _field(False, "evidence", "community evidence", _read_switch, page="errors")
-    user: str = _field("", "user", "user", typed=True)
-    history: int | None = _field(None, "history", "history length", _whole(1, MAX_HISTORY, None), typed=True)
-    batch_size: int | None = _field(None, "batch", "batch size", _whole(1, MAX_BATCH_SIZE, None), typed=True)
-    user_search: str = _field("", "find", "search", page="users", typed=True)
+    user: str = _field("", "user", "user")
+    history: int | None = _field(None, "history", "history length", _whole(1, MAX_HISTORY, None))
+    batch_size: int | None = _field(None, "batch", "batch size", _whole(1, MAX_BATCH_SIZE, None))
+    user_search: str = _field("", "find", "search", page="users")
     map_colour: str = _field("mean", "colour", "colour", _one_of(MAP_COLOURS, "mean"), page="users")
     step: int = _field(1, "step", "step", _whole(1, None, 1))
     evolution_view: str = _field(STEPS, "view", "view", _one_of(EVOLUTION_VIEWS, STEPS), page="evolution")
     chapter: int | None = _field(None, "chapter", "chapter", _whole(1, None, None), page="evolution")
     side_by_side: bool = _field(False, "beside", "side by side", _read_switch, page="evolution")
-    other_user: str = _field("", "other-user", "other user", page="evolution", typed=True)
+    other_user: str = _field("", "other-user", "other user", page="evolution")
     other_model: str = _field("", "other-model", "other model", page="evolution")
     other_prompts: str = _field("", "other-prompts", "other prompts", page="evolution")
     profile_step: int | None = _field(
@@ -197,9 +194,9 @@ class PageState:
     version: str = _field("", "version", "version", page="prompts")
     calls_view: str = _field(TRACES, "view", "view", _one_of(CALL_VIEWS, TRACES), page="calls", key="calls-view")
     trace: str = _field("", "trace", "trace", page="calls")
-    trace_from: str = _field("", "from", "first user", page="calls", key="trace-from", typed=True)
+    trace_from: str = _field("", "from", "first user", page="calls", key="trace-from")
     call: str = _field("", "call", "call", page="calls")
-    call_search: str = _field("", "call-search", "search", page="calls", typed=True)
+    call_search: str = _field("", "call-search", "search", page="calls")
 
 
 RULES: dict[str, Rule] = {f.name: f.metadata["rule"] for f in dataclasses.fields(PageState)}
@@ -238,8 +235,8 @@ def read_address(state: PageState, page: str, query: str, *, complete: bool) -> 
         What was wrong, by field: a sentence that names the value which is used.
     """
     given, wrong = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}, {}
-    for (of, name, value), (now, instead) in FORMER.items():
-        if of == page and given.get(name, "").casefold() == value:
+    for (of, name, former), (now, instead) in FORMER.items():
+        if of == page and given.get(name, "").casefold() == former:
             given.setdefault(now, instead)
     for attribute, rule in of_page(page).items():
         text = given.get(rule.name, "")

@@ -243,14 +243,39 @@ def seed(attribute: str, value: object = None, *, key: str | None = None) -> str
     """
     session = _session()
     key, shown = key or RULES[attribute].key, getattr(session.state, attribute) if value is None else value
+    _note_seeded(session, key, attribute, shown)
     # Streamlit tells the browser a value only where it is set: a field that is new there, or whose bounds have changed,
     # would show its own default.
-    is_there = RULES[attribute].typed and key in session.shown and key in st.session_state
-    if not is_there or st.session_state[key] != shown:
-        st.session_state[key] = shown
+    st.session_state[key] = shown
+    return key
+
+
+def seed_typed(attribute: str, value: object = None) -> dict[str, Any]:
+    """The same for a field that a person types into: what they are typing isn't taken from them.
+
+    Its value is set where it is new; later it is the widget's default, for a browser that was never told: where a run
+    is cut short by the next one, Streamlit drops what it had not sent yet.
+
+    Args:
+        attribute: the field of the state.
+        value: what the widget shows, if it isn't the state's own value.
+
+    Returns:
+        The widget's ``key``, and its ``value`` where it needs one.
+    """
+    session = _session()
+    key, shown = RULES[attribute].key, getattr(session.state, attribute) if value is None else value
+    is_there = key in session.shown and key in st.session_state and st.session_state[key] == shown
+    _note_seeded(session, key, attribute, shown)
+    if is_there:
+        return {"key": key, "value": shown}
+    st.session_state[key] = shown
+    return {"key": key}
+
+
+def _note_seeded(session: PageSession, key: str, attribute: str, shown: object) -> None:
     session.drawn.add(key)
     session.seeded[key] = (attribute, shown)
-    return key
 
 
 def reset() -> None:

@@ -202,7 +202,7 @@ def _show_usage(ctx: state.PageContext) -> None:
     spent = format_spent(used)
     st.table(
         {
-            "Calls made": f"{used['made']:,.0f}",
+            "Calls": f"{used['made']:,.0f}",
             "From cache": f"{used['cached']:,.0f}",
             "Failed": f"{used['failed']:,.0f}",
             "Tokens in / out": f"{used['input_tokens']:,.0f} / {used['output_tokens']:,.0f}",

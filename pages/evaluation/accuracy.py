@@ -4,7 +4,6 @@ import streamlit as st
 
 from lusifer.evaluation import COMBINED
 from lusifer.runs.kinds import COMPARISON
-from lusifer.simulator import label
 from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import (
     automatic_work,
@@ -73,7 +72,7 @@ if not passing.empty:
     values = accuracy_tables.compute_metrics(passing, run_shown["id"], chosen_filter, names, ctx, seed)
     collaborative = accuracy_tables.best_collaborative(values)
     minus = accuracy_tables.compute_differences(passing, run_shown["id"], chosen_filter, names, collaborative, seed)
-    frame = accuracy_tables.leaderboard_table(run_shown, values, label(run_shown["model"])).join(minus, on="name")
+    frame = accuracy_tables.leaderboard_table(run_shown, values).join(minus, on="name")
     references = pins.reference_rows(ctx, runs, pinned, run_shown["id"], row_filter)
     leaderboard.show_error_charts(frame, collaborative, references)
     sentence = accuracy_tables.verdict_sentence(frame)

@@ -30,7 +30,7 @@ with controls:
             page_fields.MAX_HISTORY,
             None,
             10,
-            key=page_state.seed("history"),
+            key=page_state.seed_typed("history")["key"],  # can be empty: its default stays none
             placeholder=f"{ctx.default_history_and_batch_size[0]} (default)",
         )
         st.number_input(
@@ -39,7 +39,7 @@ with controls:
             page_fields.MAX_BATCH_SIZE,
             None,
             5,
-            key=page_state.seed("batch_size"),
+            key=page_state.seed_typed("batch_size")["key"],  # can be empty: its default stays none
             placeholder=f"{ctx.default_history_and_batch_size[1]} (default)",
         )
     beside = st.toggle(

@@ -75,17 +75,16 @@ if user is not None:
             st.metric(
                 "Active for",
                 format_duration(stats["last"] - stats["first"]),
-                f"{format_day(stats['first'])} to {format_day(stats['last'])}",
-                delta_color="off",
-                delta_arrow="off",
             )
+        span = f"Rated from {format_day(stats['first'])} to {format_day(stats['last'])}."
         if len(train):
             newest = train.timestamp[-40:]
             st.caption(
-                f"The newest {len(newest)} ratings of the training set, which the simulator reads, "
+                f"{span} The newest {len(newest)} ratings of the training set, which the simulator reads, "
                 f"span {format_duration(newest[-1] - newest[0])}."
             )
         else:
+            st.caption(span)
             st.info(
                 f"This user has no rating in the training set of {ctx.split.name}, so there is "
                 "no history to read. Choose another split in the sidebar, or another user.",

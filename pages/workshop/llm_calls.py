@@ -41,7 +41,9 @@ if not models:
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    search = st.text_input("Search messages and answers", key=page_state.seed("call_search"), type="search", width=280)
+    search = st.text_input(
+        "Search messages and answers", type="search", width=280, **page_state.seed_typed("call_search")
+    )
     filters = {}
     for column, title, names in (
         ("model", "Model", None),
@@ -125,7 +127,6 @@ else:
         alt=f"Calls by {call_log.TOTAL_GROUPS[grouping].lower()}",
         column_config={
             "Cache hit rate": st.column_config.NumberColumn(format="percent"),
-            "Price": st.column_config.NumberColumn(format="$%.4f"),
             "Seconds per call": st.column_config.NumberColumn(format="%.2f"),
         },
     )

@@ -115,6 +115,10 @@ def test_an_evaluation_as_tables(ml100k, last10, data_dir: Path) -> None:
     assert len(rows) == result.rows == 300 and rows.user_id.nunique() == 30
     value = result.metrics["bias"]["rmse"].value
     assert value == pytest.approx(np.sqrt(((rows.bias - rows.rating) ** 2).mean()))
+    for users in (last10.test.user_ids[:3], np.int64(3)):  # as arrays give them
+        assert lusifer.evaluate(ml100k, last10, ["constant"], users=users).rows == 30
+    with pytest.raises(lusifer.LusiferError, match="No user"):  # nobody is not everybody
+        lusifer.evaluate(ml100k, last10, ["constant"], users=[])
 
 
 def test_a_split_by_a_seed(ml100k) -> None:

@@ -242,46 +242,6 @@ def test_a_row_of_the_users_table_opens_that_user(visit, app: App) -> None:
     expect(page).to_have_url(re.compile(r"user=\d+"))
 
 
-def test_presenting_goes_by_keys_and_keeps_its_place(visit, app: App) -> None:
-    page = settled(visit(f"{app.url}/evolution?user=405&step=2", width=390, height=800))
-    page.get_by_role("button", name="Present").click()
-    story = page.frame_locator(".presentation iframe")
-    place, shown = story.locator("#place"), story.locator(".chapter:not([hidden])")
-    expect(place).to_have_text("1 of 10")
-
-    def expect_focus(heading: str) -> None:  # which a screen reader reads
-        starts = f"() => document.activeElement.textContent.startsWith('{heading}')"
-        page.frames[-1].wait_for_function(starts)
-
-    expect_focus("A 22-year-old")
-    for key, number in (
-        ("ArrowRight", 2),
-        ("PageDown", 3),
-        ("PageUp", 2),
-        ("End", 10),
-        ("ArrowRight", 10),
-        ("Home", 1),
-    ):
-        page.keyboard.press(key)
-        expect(place).to_have_text(f"{number} of 10")
-    story.get_by_role("button", name="Next chapter").click()
-    expect(shown).to_have_count(1)
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    expect(place).to_have_text("5 of 10")
-    expect_focus("Step 3 of 4")
-    assert shown.evaluate("e => document.documentElement.scrollWidth") == 390
-    expect(page).to_have_url(re.compile("view=present&chapter=5"))
-    page.reload()
-    expect(place).to_have_text("5 of 10")
-    expect_focus("Step 3 of 4")
-    page.keyboard.press("Escape")
-    expect(page.locator("dialog:visible")).to_have_count(0)
-    expect(page.get_by_text("Forecast error over steps")).to_be_visible()
-    expect(page).to_have_url(re.compile(r"step=3$"))
-
-
 def test_uploaded_predictions_and_the_person_behind_a_point(
     visit, app: App, ml100k: Dataset, last10: Split, tmp_path: Path
 ) -> None:
@@ -322,3 +282,43 @@ def test_uploaded_predictions_and_the_person_behind_a_point(
     link.click()
     expect(page.get_by_role("heading", name=re.compile("The profile after step"))).to_be_visible()
     expect(page.get_by_label("User ID")).to_have_value(user)
+
+
+def test_presenting_goes_by_keys_and_keeps_its_place(visit, app: App) -> None:
+    page = settled(visit(f"{app.url}/evolution?user=405&step=2", width=390, height=800))
+    page.get_by_role("button", name="Present").click()
+    story = page.frame_locator(".presentation iframe")
+    place, shown = story.locator("#place"), story.locator(".chapter:not([hidden])")
+    expect(place).to_have_text("1 of 10")
+
+    def expect_focus(heading: str) -> None:  # which a screen reader reads
+        starts = f"() => document.activeElement.textContent.startsWith('{heading}')"
+        page.frames[-1].wait_for_function(starts)
+
+    expect_focus("A 22-year-old")
+    for key, number in (
+        ("ArrowRight", 2),
+        ("PageDown", 3),
+        ("PageUp", 2),
+        ("End", 10),
+        ("ArrowRight", 10),
+        ("Home", 1),
+    ):
+        page.keyboard.press(key)
+        expect(place).to_have_text(f"{number} of 10")
+    story.get_by_role("button", name="Next chapter").click()
+    expect(shown).to_have_count(1)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(place).to_have_text("5 of 10")
+    expect_focus("Step 3 of 4")
+    assert shown.evaluate("e => document.documentElement.scrollWidth") == 390
+    expect(page).to_have_url(re.compile("view=present&chapter=5"))
+    page.reload()
+    expect(place).to_have_text("5 of 10")
+    expect_focus("Step 3 of 4")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog:visible")).to_have_count(0)
+    expect(page.get_by_text("Forecast error over steps")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"step=3$"))

@@ -351,7 +351,7 @@ def test_one_user_is_no_evidence_of_anything(ml100k, last10, folder) -> None:
     values = leaderboard(rows, names, ml100k.scale, seed=0)
     run = {"summary": made}
     minus = accuracy_tables.compute_differences(rows, "r", "", names, "", 0)
-    frame = accuracy_tables.leaderboard_table(run, values, "Built-in").join(minus, on="name")
+    frame = accuracy_tables.leaderboard_table(run, values).join(minus, on="name")
     sentence = accuracy_tables.verdict_sentence(frame)
     assert sentence.startswith("The simulator, calibrated, has no significantly different error from user + item bias")
     assert " to " not in sentence, "one user gives no interval"

@@ -154,6 +154,13 @@ def test_samples_are_seeded_users_with_both_parts(last10) -> None:
         sample_users(last10, 0, 0)
 
 
+def test_progress_says_at_what_and_never_goes_back(ml100k, last10) -> None:
+    told = []
+    evaluate(RunContext(ml100k, last10, on_progress=lambda d, n, w="": told.append((d / n, w))), ["bias", "als"])
+    assert {word for _, word in told} == {"bias", "als", "done"} and len(told) > 5
+    assert [share for share, _ in told] == sorted(share for share, _ in told)
+
+
 def test_bad_requests_and_cancel(ml100k, last10) -> None:
     for names in ([], ["constant", "constant"], ["oracle"]):
         with pytest.raises(InvalidInputError):

@@ -315,3 +315,30 @@ def test_names_are_held_by_one_and_free_again(tmp_path) -> None:
     assert not locks.is_held("a") and locks.is_held("b") and locks.owner == locks.owner and locks.is_held(locks.owner)
     assert (tmp_path / "x-locks").stat().st_size == 0
     assert locks_of(tmp_path / "no" / "such") is None
+
+
+def test_looking_whether_a_run_is_under_way_takes_it_from_nobody(store) -> None:
+    """A list of runs looks at each just when its own process takes hold of it."""
+    over, runs, current = threading.Event(), [f"run-{n}" for n in range(3000)], [""]
+
+    def look() -> None:
+        while not over.is_set():
+            store.is_under_way(current[0])
+
+    def take(run: str) -> bool:
+        current[0] = run
+        return store.process_locks.try_hold(f"run {run}")
+
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    try:
+        for looker in lookers:
+            looker.start()
+        taken = list(map(take, runs))
+    finally:
+        over.set()
+        sys.setswitchinterval(switching)
+        for looker in lookers:
+            looker.join()
+    assert all(taken)

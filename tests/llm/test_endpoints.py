@@ -79,12 +79,17 @@ def test_every_variable_is_documented(file) -> None:
         "[endpoints]\n'A B' = 1\n",
         "[endpoints.x]\nurl = 'http://x'\nrequests_a_minute = '5oo'\n",
         "[endpoints.x]\nurl = 'http://x'\nworkers = 0\n",
+        "[endpoints.x]\nurl = 'http://x:80o0/v1'\n",
+        "[endpoints.x]\nurl = 'http://x:99999/v1'\n",
+        "[endpoints.x]\nurl = 'http://[::1/v1'\n",
+        "OPENAI_BASE_URL = 'http://me:secret@x:80o0/v1'\n",
     ],
 )
 def test_what_cant_be_meant_is_named(project, text) -> None:
     (project / ".streamlit" / "secrets.toml").write_text(text)
-    with pytest.raises(InvalidInputError):
+    with pytest.raises(InvalidInputError) as caught:
         load_endpoints()
+    assert "secret" not in str(caught.value).replace("secrets.toml", "")
 
 
 @pytest.mark.parametrize(

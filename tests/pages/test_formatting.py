@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lusifer.ui.formatting import escape_markdown, format_day, format_duration, format_money
+from lusifer.ui.formatting import escape_markdown, format_day, format_duration, format_money, format_spent
 
 MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
@@ -72,4 +72,7 @@ def test_money_and_days() -> None:
         "$0.10",
         "$12.35",
     ]
+    assert format_spent({"price": 0.0, "unpriced": 0}) == "nothing"
+    assert format_spent({"price": 0.0, "unpriced": 3}) == "unknown", "an unpriced model is not free"
+    assert format_spent({"price": 0.5, "unpriced": 3}) == "$0.50 + unpriced"
     assert format_day(887732400) == "17 Feb 1998"

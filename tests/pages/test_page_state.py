@@ -166,6 +166,8 @@ def test_another_user_in_the_place_of_one_that_there_is_not(data_dir: Path) -> N
     app.number_input(key="user").set_value(0).run()
     assert app.number_input(key="user").value == 1 and "no user 0" in texts(app)
     assert "no user 0" in texts(app.run()), "it is said until somebody else is chosen"
+    sent = app.number_input(key="user").proto
+    assert (sent.value if sent.set_value else sent.default) == 1, "also where the browser never saw the run before"
     assert not go(app, "rate").error
 
 

@@ -375,6 +375,7 @@ def test_edits_are_suggested_saved_and_tested_by_a_person(data_dir: Path, server
     assert "Tested:" in texts(app) and "Test 2" not in labels(app), "nothing is asked twice"
     next(b for b in app.button if b.key and b.key.startswith("edit-") and b.key.endswith("-1")).click().run()
     assert not app.exception and "{% for x in batch %}" in template(app).value and len(store.list_prompts()) == 8
+    assert "(suggested by small)" in next(t.value for t in app.text_input if t.label == "Note")
     monkeypatch.setenv("LUSIFER_PUBLIC", "1")
     visitor = open_page("prompts", model=MODEL, view="Suggest")
     assert not visitor.exception and "Suggest three" in labels(visitor) and "Save" not in labels(visitor)

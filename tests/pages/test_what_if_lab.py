@@ -21,7 +21,7 @@ def test_an_edited_profile_is_rated_from(data_dir: Path) -> None:
     app.text_input(key="add-13-0").set_value("Loves horror films.").run()
     app.multiselect(key="edit-movies-13").set_value([200, 219]).run()  # two horror films
     assert not app.exception and "2 of 2 ratings changed" in texts(app)
-    found = table(app, "Edited")
+    found = table(app, "After")
     assert (found["Moved"] > 0).all() and found["Reason now"].str.contains("Edited").all()
     press(app, "Start over")
     assert "No changes yet" in texts(app)
@@ -46,7 +46,7 @@ def test_what_if_says_what_rests_on_a_rating(data_dir: Path) -> None:
     assert not app.exception and "It was cited as a reason for" in said and "others changed" in said
     app.segmented_control(key="whatif-kind").set_value("a batch were removed").run()
     assert not app.exception and "of 10 ratings changed" in texts(app)
-    assert len(table(app, "What if")) == 10 and {"Step", "Change", "Where"} <= set(table(app, "Where"))
+    assert len(table(app, "After")) == 10 and {"Step", "Change", "Where"} <= set(table(app, "Where"))
     assert "5 ratings" not in texts(open_page("evolution", user="13")), "the real one is as it was"
     assert not open_page("hands", user="99999", hands="What if").exception
 

@@ -16,6 +16,7 @@ from lusifer.runs.kinds import RUN_KINDS, VALIDITY, ValiditySummary
 from lusifer.runs.realism import run_realism
 from lusifer.runs.recording import record, stopped_run
 from lusifer.simulator import RunContext, StatisticalUserModel, UserModelConfig
+from lusifer.store import answer_claims
 from tests.servers.openai import KEY
 
 BUILTIN, MODEL = UserModelConfig("builtin"), StatisticalUserModel()
@@ -153,6 +154,27 @@ def test_a_stopped_run_is_found_unless_it_is_under_way_or_a_newer_one_is_done(ct
     assert run.id == stopped.id and listing.find_stopped_run(listing.list_runs(store), lambda r: True) is None
     with pytest.raises(InvalidInputError, match="is done"):
         stopped_run(ctx, VALIDITY, stopped.id, model=MODEL, same={})
+
+
+def test_of_two_that_go_on_with_a_run_one_does(ctx, store, monkeypatch) -> None:
+    """The second would say at its own end how the run ended; and what is done stays so, whatever comes behind it."""
+    monkeypatch.setattr(answer_claims, "HOLD_SECONDS", 0.0)
+    with pytest.raises(CancelledError), record(ctx, VALIDITY, "x", model=MODEL, params={}) as stopped:
+        raise CancelledError("Stopped.")
+    with pytest.raises(KeyboardInterrupt), record(ctx, VALIDITY, "x", model=MODEL, params={}, resume=stopped.id) as run:
+        with (
+            pytest.raises(InvalidInputError, match="under way"),
+            record(ctx, VALIDITY, "x", model=MODEL, params={}, resume=stopped.id),
+        ):
+            pytest.fail("two work at one run")
+        assert store.get_run(run.id)["status"] == "running" and store.is_under_way(run.id)
+        run.finish(SUMMARY)
+        raise KeyboardInterrupt
+    assert store.get_run(run.id)["status"] == "done" and not store.is_under_way(run.id)
+    store.delete_run(run.id)
+    with pytest.raises(StoreError), record(ctx, VALIDITY, "x", model=MODEL, params={}, resume=stopped.id):
+        pytest.fail("it is deleted")
+    assert not store.is_under_way(run.id)
 
 
 def test_kinds_are_stored_as_they_were() -> None:

@@ -108,6 +108,17 @@ def test_a_movie_rated_again_counts_once(ml100k) -> None:
     assert "4.00 over 2 movies" in rating_habits(seen, 3.5, ml100k.scale, "movies")[0].text
 
 
+def test_an_earlier_item_without_a_year_is_not_taken_for_the_number_of_a_new_one(contexts) -> None:
+    """Without a year an item is known by its id alone, and a question's numbers are ids of others."""
+    context, _ = contexts[0]
+    rated = [Rated(Item(n, f"Book {n}", None, ("Novel",)), 3.0 + 2 * (n > 10), n) for n in range(1, 21)]
+    llm, seen = NumberingLLM(), tuple(rated[:10])
+    LLMUserModel(llm, ANONYMOUS).update(replace(context, seen=seen).with_batch(tuple(rated[10:])))
+    text, options = llm.questions[0]
+    assert "20 ratings, mean 4.00" in text and "10 × 5, 10 × 3" in text
+    assert options["metadata"].items == tuple(range(11, 21))
+
+
 def test_code_writes_the_numbers_of_the_rating_habits(ml100k, last10, contexts) -> None:
     context, batch = contexts[0]
     model = LLMUserModel(NumberingLLM(), ANONYMOUS)

@@ -237,7 +237,7 @@ def _baselines(
                         predicted[known][name] = values_of_length
                     if name in slow:
                         done += UNITS
-                    setup.ctx.on_progress(min(done, total), total, name)
+                    setup.ctx.on_progress(min(done, total), total, baselines.BASELINES[name].title)
         except BaseException:
             for future in futures:
                 future.cancel()

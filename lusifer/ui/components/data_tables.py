@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 MISSING = "–"
 """What stands in a table where there is no value; Streamlit's own word would be "None"."""
+
+
+MAX_TITLE_WIDTH = 285
+"""The widest column of titles, in pixels: on a phone a column of figures still fits beside it."""
+
+
+def title_column(label: str, titles: Iterable[object]) -> ColumnConfig:
+    """A column of titles, as wide as the longest, that stays where the others are scrolled."""
+    longest = max((len(str(title)) for title in titles), default=0)
+    width = min(max(round(7.4 * longest) + 18, 110), MAX_TITLE_WIDTH)
+    return st.column_config.TextColumn(label, pinned=True, width=width)
 
 
 def show_table(frame: pd.DataFrame, *, alt: str, **options: Any) -> None:

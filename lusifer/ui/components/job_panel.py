@@ -34,15 +34,7 @@ def show_progress(key: str, show_parts: ShowParts | None = None) -> None:
         drawn.set(job.run)
         if not first:
             st.rerun()
-    share = job.share
-    text = escape_markdown(job.message or job.title)
-    if job.state == "waiting":
-        text += " waits until other work has ended"
-    if share is not None and (job.seconds_left or 0.0) >= 1 and job.seconds > 2:
-        text += f" · about {format_duration(job.seconds_left or 0.0)} left"
-    if job.rate and job.total and job.total != 100:
-        text += f" · {job.done} of {job.total} ({job.rate:.1f}/s)"
-    st.progress(share or 0.0, text=text)
+    st.progress(job.share or 0.0, text=describe_progress(job))
     if job.run:
         _show_usage(job.run)
     if job.cancelled():
@@ -51,6 +43,16 @@ def show_progress(key: str, show_parts: ShowParts | None = None) -> None:
         job.cancel()
     if show_parts is not None:
         show_parts(dict(job.parts))
+
+
+def describe_progress(job: Job) -> str:
+    """What a job is at and how long it still takes, in Markdown."""
+    text = escape_markdown(job.message or job.title)
+    if job.state == "waiting":
+        return f"{text} waits until other work has ended"
+    if job.share is not None and (job.seconds_left or 0.0) >= 1 and job.seconds > 2:
+        text += f" · about {format_duration(job.seconds_left or 0.0)} left"
+    return text
 
 
 def job_ended(key: str, slot: Slot[Any] | None = None) -> bool:
@@ -128,5 +130,5 @@ def _show_usage(run: str) -> None:
     spent = format_spent(used)
     st.caption(
         f"{used['made']:,.0f} calls made, {used['cached']:,.0f} from cache, {used['failed']:,.0f} failed, "
-        f"{used['tokens']:,.0f} tokens, {spent} so far".replace("$", "\\$")
+        f"{used['tokens']:,.0f} tokens, {spent} spent so far".replace("$", "\\$")
     )

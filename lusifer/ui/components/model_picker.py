@@ -86,10 +86,7 @@ def _order_free_models(recordings: list[Recording]) -> list[str]:
 
 def _show_provenance(recording: Recording) -> None:
     header = recording.header
-    st.caption(
-        f"Recorded, not live: {len(recording.users)} users, answered by "
-        f"{escape_markdown(header.answered_by or 'an unnamed model')}."
-    )
+    st.caption(f"Recorded, not live: {len(recording.users)} users, answered by {escape_markdown(header.answerer)}.")
     with st.popover("About this recording", icon=":material/movie:", type="tertiary"):
         st.table(
             {

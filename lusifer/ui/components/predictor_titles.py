@@ -19,6 +19,12 @@ TITLES = {
     BUILTIN: "Built-in, alone (no LLM)",
     **{spec.name: spec.title for spec in _BASELINES},
 }
+PROGRESS_TITLES = {
+    **TITLES,
+    **{f"{COMBINED}:{spec.name}": f"The model's gain over {spec.title}" for spec in _BASELINES},
+    "calibration": "Calibration",
+}
+"""What a comparison is at, by the messages of its progress."""
 GROUPS = {**dict.fromkeys((*SIMULATORS, BUILTIN), "Simulator"), **{spec.name: spec.group for spec in _BASELINES}}
 ORDER = list(TITLES)
 SELECTABLE = [SIMULATOR, COMBINED, WITH_EVIDENCE, BUILTIN, *(spec.name for spec in _BASELINES)]
@@ -26,10 +32,13 @@ SELECTABLE = [SIMULATOR, COMBINED, WITH_EVIDENCE, BUILTIN, *(spec.name for spec 
 _SHORT_TITLES = {COMBINED: "Combined with CF"} | {
     spec.name: spec.short_title for spec in _BASELINES if spec.short_title
 }
+<<<<<<< HEAD
 PROGRESS_TITLES = TITLES | {
     f"{COMBINED}:{spec.name}": f"{TITLES[COMBINED]}: {spec.short_title or spec.title}" for spec in _BASELINES
 }
 """What a comparison is busy with, by the names that it reports."""
+=======
+>>>>>>> main
 
 
 def title(name: str) -> str:

@@ -140,7 +140,7 @@ def show_batch(step: Step, chosen: Collection[int] = ()) -> None:
         frame.drop(columns=[c for c in ("Poster", "About") if not frame[c].any()]),
         column_config={
             "Poster": st.column_config.ImageColumn(width=45),
-            with_item_noun("Movie"): st.column_config.TextColumn(pinned=True, width=150),
+            with_item_noun("Movie"): data_tables.title_column(with_item_noun("Movie"), frame[with_item_noun("Movie")]),
             "Rating": st.column_config.NumberColumn(format="%.3g", width=60),
             "Forecast": st.column_config.NumberColumn(
                 format="%.2f", width=75, help="Expected rating, forecast before the actual one was shown."

@@ -114,11 +114,11 @@ def id_field(label: str, attribute: str) -> int:
     data = state.current_context().dataset
     user = data.find_user(getattr(page_state.current(), attribute))
     shown = data.user_label(user)
-    key = page_state.seed(attribute, shown)
+    seeded = page_state.seed_typed(attribute, shown)
     if isinstance(shown, str):
-        st.text_input(label, key=key, width=150)
+        st.text_input(label, width=150, **seeded)
     else:
-        st.number_input(label, min_value=0, step=1, key=key, width=150)
+        st.number_input(label, min_value=0, step=1, width=150, **seeded)
     return user
 
 

@@ -182,7 +182,7 @@ def _forecasts(story: Story, step: Mapping[str, Any]) -> str:
         facts.append(f"The {MAX_ROWS} largest errors of {len(items)} are shown.")
     legend = (
         '<p class="legend"><span><i class="ring"></i>forecast</span><span><i class="dot"></i>rating</span>'
-        f'<span class="warn">orange: off by more than {story.evolution["surprise"]:g}</span></p>'
+        f'<span class="warn">orange: error above {story.evolution["surprise"]:g}</span></p>'
     )
     return (
         f'{legend}<div class="panel">{track.axis()}<ul>{"".join(rows)}</ul></div><p class="quiet">{" ".join(facts)}</p>'

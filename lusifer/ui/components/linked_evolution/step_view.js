@@ -27,7 +27,7 @@ class StepView {
       make("p", { class: "legend" },
         make("span", {}, make("i", { class: "ring", "aria-hidden": "true" }), " forecast"),
         make("span", {}, make("i", { class: "dot", "aria-hidden": "true" }), " actual rating"),
-        make("span", { class: "warn" }, `orange: off by more than ${this.data.surprise}`)),
+        make("span", { class: "warn" }, `orange: error above ${this.data.surprise}`)),
       this.drawMovies());
     return [this.drawReason(), make("div", { class: "columns" },
       movies, make("div", { class: "column" }, concluded, profile)),
@@ -39,7 +39,7 @@ class StepView {
     const { explanation, items, span, days, rmse, baseline, missing } = this.current;
     const facts = [`${plural(items.length, "rating")} given within ${span}${days ? `, ${days}` : ""}`];
     if (rmse !== null) {
-      facts.push(`forecast error ${number(rmse, 2)}; the running mean would have been off by ${number(baseline, 2)}`);
+      facts.push(`forecast error ${number(rmse, 2)}; running-mean baseline ${number(baseline, 2)}`);
     }
     if (missing) facts.push(`${plural(missing, "forecast")} missing`);
     return make("section", { class: "why", "aria-labelledby": "why" },

@@ -38,7 +38,7 @@ def draw_errors(rows: pd.DataFrame, names: Sequence[str]) -> go.Figure:
 
 def draw_ratings(rows: pd.DataFrame, names: Sequence[str], scale: RatingScale) -> go.Figure:
     """How often each rating was given, and predicted by some predictors."""
-    columns = {"True": rows["rating"], **{title(n): rows[n] for n in names}}
+    columns = {"Actual": rows["rating"], **{title(n): rows[n] for n in names}}
     return accuracy_charts.histograms(columns, scale.values.tolist())
 
 

@@ -104,14 +104,12 @@ def compute_differences(
     return pd.DataFrame.from_dict(columns, orient="index").reindex(index=list(names), columns=wanted).astype(float)
 
 
-def leaderboard_table(run: dict[str, Any], values: dict[str, dict[str, float]], model_label: str) -> pd.DataFrame:
+def leaderboard_table(run: dict[str, Any], values: dict[str, dict[str, float]]) -> pd.DataFrame:
     """The leaderboard, the lowest RMSE first."""
     by_predictor = run["summary"]["predictors"]
     rows = []
     for name in sorted(values, key=lambda n: values[n]["rmse"]):
         title = TITLES.get(name, name)
-        if name == SIMULATOR:
-            title = f"{title}: {model_label}"
         extra = {k: by_predictor.get(name, {}).get(k) for k in ("coverage", "seconds", "faithfulness")}
         rows.append(
             {"name": name, "predictor": title, "group": GROUPS.get(name, "Naive baselines"), **values[name], **extra}

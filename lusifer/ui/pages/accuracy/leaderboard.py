@@ -90,7 +90,7 @@ def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
         alt="Errors of all predictors with intervals",
         height="content",
         column_config={
-            "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=170),
+            "predictor": data_tables.title_column("Predictor", table["predictor"]),
             "group": st.column_config.TextColumn("Group"),
             "RMSE": number(format="%.3f", width=62),
             "RMSE, 95 %": st.column_config.TextColumn(width=115),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
             if path.is_file():
                 st.download_button(
                     "Parquet",
-                    lambda path=path: _read_population(ctx, path),
+                    partial(_read_population, ctx, path),
                     f"{run['id']}.parquet",
                     key=f"population-{run['id']}",
                     icon=":material/download:",

@@ -12,7 +12,7 @@ from lusifer.evaluation import CALIBRATED, COMBINED, SIMULATOR
 from lusifer.simulator import BUILTIN, label
 from lusifer.store import Store
 from lusifer.ui import session_keys
-from lusifer.ui.components import predictor_titles
+from lusifer.ui.components import job_panel, predictor_titles
 from lusifer.ui.components.error_rows import show_error_rows
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.accuracy import accuracy_tables, comparison_form
@@ -126,7 +126,7 @@ def show_comparison_under_way(ctx: PageContext, store: Store | None) -> None:
         session_keys.HOME_JOB.set(job.id)
         if seen != job.id:
             st.rerun()  # the page says that it is being measured
-        st.progress(job.share or 0.0, text=f"Being measured: {escape_markdown(job.message or job.title)}")
+        st.progress(job.share or 0.0, text=f"Being measured: {job_panel.describe_progress(job)}")
         show_chart(dict(job.parts), ctx.model)
         return
     if session_keys.HOME_JOB.pop():

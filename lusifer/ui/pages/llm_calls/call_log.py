@@ -7,6 +7,7 @@ import math
 import re
 import shlex
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,13 +20,14 @@ from lusifer.jobs import Job
 from lusifer.llm import CallMetadata, Message, create_llm
 from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
+from lusifer.llm.recordings import PREFIX
 from lusifer.safe_files import parse_json
 from lusifer.simulator.estimate import estimate_questions
 from lusifer.store import FIRST_LOCAL, Store
 from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.components import data_tables, downloads
 from lusifer.ui.components.job_panel import offer_job
-from lusifer.ui.formatting import escape_markdown, format_cost, format_money
+from lusifer.ui.formatting import escape_markdown, format_cost, format_money, format_spent
 from lusifer.ui.pages.llm_calls.call_table import status_title
 from lusifer.ui.pages.llm_calls.tree_data import PURPOSE_TITLES
 
@@ -81,10 +83,17 @@ def totals_table(store: Store, grouping: str) -> pd.DataFrame:
             "Failed": table["failed"],
             "Tokens in": table["input_tokens"],
             "Tokens out": table["output_tokens"],
-            "Price": table["price"],
+            "Price": [_price_of(row, grouping) for row in table.to_dict("records")],
             "Seconds per call": table["latency_ms"].astype(float) / 1000,
         }
     )
+
+
+def _price_of(row: Mapping[Any, Any], grouping: str) -> str:
+    """What the calls of a row of totals cost; a recording's answers were no calls."""
+    if grouping == "model" and str(row["model"]).startswith(PREFIX):
+        return "free: recorded"
+    return format_spent(row)
 
 
 def parse_answer(text: str | None) -> Any | None:
@@ -273,8 +282,9 @@ def _show_ask_again(call: dict[str, Any]) -> None:
         return
     if job is not None:
         st.caption("The new answer. It is recorded as a separate call, the newest in the list.")
-        for place, title, text in zip(st.columns(2), ("Stored", "New sample"), (call["text"], job.result), strict=True):
-            with place:
+        grid = st.grid(2, min_column_width=380)
+        for title, text in (("Stored", call["text"]), ("New sample", job.result)):
+            with grid.container():
                 st.caption(title)
                 st.code(str(text or ""), language="json", wrap_lines=True, height=260)
 

@@ -17,7 +17,7 @@ from lusifer.store import Store
 from lusifer.store.traces import MOST_USERS
 from lusifer.ui import page_fields, page_registry, page_state, state
 from lusifer.ui.components.call_tree import chosen_user, show_call_tree
-from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.formatting import escape_markdown, format_money
 from lusifer.ui.pages.llm_calls import call_log, recorded_call, traced_calls, tree_data
 from lusifer.ui.pages.llm_calls.trace_sources import (
     RecordingTrace,
@@ -157,14 +157,16 @@ def _describe(trace: TraceSource, total: Sums) -> str:
     if isinstance(trace, RecordingTrace):
         header = trace.recording.header
         text = (
-            f"{total.calls:,} answers about {len(header.users)} users, given by {header.answered_by or 'a model'} and "
+            f"{total.calls:,} answers about {len(header.users)} users, given by {header.answerer} and "
             f"recorded{f' on {header.collected}' if header.collected else ''}. Nobody is asked: the questions are "
             "written anew from the recording's own prompts."
         )
         missing = "times or prices" if total.tokens else "times, tokens or prices"
         return escape_markdown(f"{text} It holds no {missing}.")
     parts = [f"{total.calls:,} calls", f"{total.cached:,} from cache", f"{total.tokens:,} tokens"]
-    parts.append("price unknown" if total.price is None else f"${total.price:.4f}{'+' if total.unpriced else ''}")
+    parts.append(
+        "price unknown" if total.price is None else f"{format_money(total.price)}{'+' if total.unpriced else ''}"
+    )
     if total.failed:
         parts.append(f"{total.failed:,} without a valid answer")
     return escape_markdown(", ".join(parts) + ".")
@@ -176,7 +178,7 @@ def _offer_other_users(users: Mapping[int | None, Sums]) -> None:
         return
     st.text_input(
         f"The first {len(users):,} users are listed. From user",
-        key=page_state.seed("trace_from"),
+        **page_state.seed_typed("trace_from"),
         placeholder="the first",
         width=320,
     )

@@ -11,7 +11,7 @@ import streamlit as st
 
 from lusifer.store import Store
 from lusifer.ui import session_keys
-from lusifer.ui.components import profile_view
+from lusifer.ui.components import data_tables, profile_view
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.prompts import answer_notes, comparison_matrix, comparison_tables
 from lusifer.ui.state import PageContext
@@ -105,11 +105,11 @@ def _show_profiles(shown: _Comparison, user: int, indices: list[int]) -> None:
 
 
 def _show_answers(shown: _Comparison, rows: pd.DataFrame, indices: list[int]) -> None:
-    names, data = shown.names, shown.ctx.dataset
+    names, data, movie = shown.names, shown.ctx.dataset, with_item_noun("Movie")
     table = pd.DataFrame(
         {
-            with_item_noun("Movie"): [data.item(int(i)).title for i in rows["item_id"]],
-            "True": rows["rating"],
+            movie: [data.item(int(i)).title for i in rows["item_id"]],
+            "Actual": rows["rating"],
             **{names[index]: rows[f"said_{index}"] for index in indices},
         }
     )
@@ -119,13 +119,15 @@ def _show_answers(shown: _Comparison, rows: pd.DataFrame, indices: list[int]) ->
         table[f"Reason, {names[index]}"] = rows[f"reason_{index}"]
     if len(indices) > 1 and st.session_state.get(session_keys.ONLY_DIFFERENCES):
         table = table[table["Closest"] != "= same"]
-    st.dataframe(
+    data_tables.show_table(
         table,
-        hide_index=True,
         height="content",
         alt="Ratings of one user by candidate",
         column_config={names[index]: st.column_config.NumberColumn(format="%.2f") for index in indices}
-        | {"True": st.column_config.NumberColumn(format="%.3g")},
+        | {
+            movie: data_tables.title_column(movie, table[movie]),
+            "Actual": st.column_config.NumberColumn(format="%.3g", width=58),
+        },
     )
     with st.popover("Note on an answer", icon=":material/rate_review:"):
         run = shown.run["id"]

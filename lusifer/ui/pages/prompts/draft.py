@@ -16,6 +16,9 @@ from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.pages.prompts import active_version
 from lusifer.ui.state import PageContext
 
+MAX_NOTE = 200
+"""Characters of a note."""
+
 
 @dataclass
 class Draft:
@@ -64,11 +67,12 @@ def start_draft(base: PromptVersion) -> Draft:
     return draft
 
 
-def edit_suggestion(store: Store, base: PromptVersion, edited: PromptSet) -> None:
-    """Open the editor on a draft of a version with changes in it, which are not saved as a version."""
+def edit_suggestion(store: Store, base: PromptVersion, edited: PromptSet, reason: str) -> None:
+    """Open the editor on a draft of a version with changes that are not saved; why, as its note."""
     draft = start_draft(base)
     save_draft(store, draft, edited)
     draft.prompts = edited
+    st.session_state[_note_key(draft)] = reason[:MAX_NOTE]
     page_state.choose(prompts_view=page_fields.EDIT_PROMPT)
 
 
@@ -143,6 +147,10 @@ def edit_name(draft: Draft) -> str:
     return name.strip() or draft.prompts.name
 
 
+def _note_key(draft: Draft) -> str:
+    return f"lab-{draft.id}-note"
+
+
 def show_save(store: Store, draft: Draft, sound: bool) -> None:
     """A note and the button that makes a version of the draft."""
     if settings.is_public():
@@ -151,7 +159,11 @@ def show_save(store: Store, draft: Draft, sound: bool) -> None:
     base = versions.get(store, draft.base)
     same = draft.prompts == base.prompts
     note = st.text_input(
-        "Note", key=f"lab-{draft.id}-note", max_chars=200, placeholder="What you changed, and why", width="stretch"
+        "Note",
+        key=_note_key(draft),
+        max_chars=MAX_NOTE,
+        placeholder="What you changed, and why",
+        width="stretch",
     )
     if st.button(
         "Save as a version",

@@ -169,11 +169,11 @@ def show_draft_run(
 
 
 def _show_answers(new: DraftRun, old: DraftRun | None, ctx: PageContext, user: int) -> None:
-    columns = st.columns(2 if old is not None else 1, gap="medium")
-    for place, run, title in zip(columns, [new, old], ["New answer", "Previous answer"], strict=False):
+    grid = st.grid(2 if old is not None else 1, min_column_width=380, gap="medium")
+    for run, title in ((new, "New answer"), (old, "Previous answer")):
         if run is None:
             continue
-        with place:
+        with grid.container():
             cost = format_money(run.usage["price"]) if not run.usage["unpriced"] else "price unknown"
             spent = f"{run.usage['tokens']:,.0f} tokens, {cost}" if run.usage["made"] else "cached"
             st.markdown(f"**{title}**: {escape_markdown(run.version)}, {escape_markdown(run.model)}")
@@ -197,11 +197,14 @@ def _show_ratings(run: DraftRun, ctx: PageContext, user: int) -> None:
         (i.title, r.expected, true.get(i.id), r.reason or r.failure)
         for i, r in zip(run.items, run.ratings, strict=True)
     ]
+    movie = with_item_noun("Movie")
     data_tables.show_table(
-        pd.DataFrame(rows, columns=[with_item_noun("Movie"), "Expected", "True", "Reason"]),
-        alt="Ratings of the scratch run",
+        pd.DataFrame(rows, columns=[movie, "Expected", "Actual", "Reason"]),
+        alt="Ratings of the draft run",
         column_config={
-            "Expected": st.column_config.NumberColumn(format="%.2f"),
-            "True": st.column_config.NumberColumn(format="%.3g"),
+            movie: data_tables.title_column(movie, [row[0] for row in rows]),
+            "Expected": st.column_config.NumberColumn(format="%.2f", width=74),
+            "Actual": st.column_config.NumberColumn(format="%.3g", width=58),
+            "Reason": st.column_config.TextColumn(width="large"),
         },
     )

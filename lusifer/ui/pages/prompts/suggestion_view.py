@@ -180,7 +180,7 @@ def _show_change(
                 prompt_suggestions.save_change(store, base, change, run["model"])
                 st.rerun()
             if st.button("Open in the editor", icon=":material/edit:", key=f"edit-{key}"):
-                draft.edit_suggestion(store, base, changed)
+                draft.edit_suggestion(store, base, changed, f"{change.reason} (suggested by {label(run['model'])})")
                 page_state.choose(template=change.template)
                 st.rerun()
 

@@ -164,5 +164,5 @@ def show_breakdown(
         st.caption(
             f"Probability of {threshold(ctx.dataset.scale):g} or more: {components['high']:.0%}. The terms add up "
             f"exactly. Weights: {calibrator.summary.source}; community evidence is "
-            f"{'included' if community.has_factorization else 'off (switch it on in the sidebar)'}."
+            f"{'included' if community.has_factorization else 'not included'}."
         )

@@ -105,7 +105,8 @@ def _fit_bias(split: Split, _scale: RatingScale) -> Predictor:
 def informative_columns(rows: pd.DataFrame, builtin: bool) -> pd.DataFrame:
     """The columns of `frame` that say something here."""
     empty = [c for c in ("poster", "spread", "how") if not rows[c].replace("", None).notna().any()]
-    return rows.drop(columns=["item_id", *empty, *(["spread"] if builtin else [])], errors="ignore")
+    same = ["part"] if (rows["part"] == "test").all() else []
+    return rows.drop(columns=["item_id", *empty, *same, *(["spread"] if builtin else [])], errors="ignore")
 
 
 def error_summary(rows: pd.DataFrame) -> dict[str, float] | None:
@@ -125,7 +126,7 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
     total = error_summary(rows)
     failed = int(rows["expected"].isna().sum())
     if total:
-        with st.grid(4, min_column_width=140):
+        with st.grid(4, min_column_width=165):
             st.metric(with_item_noun("Test movies"), f"{total['n']:.0f}")
             st.metric(
                 "RMSE of the model alone",
@@ -164,7 +165,7 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
                 "Std", format="%.2f", width="small", help="Standard deviation of the predicted rating."
             ),
             "how": st.column_config.TextColumn("Expected from", help="How the expected rating was computed."),
-            "title": st.column_config.TextColumn(with_item_noun("Movie"), pinned=True, width=145),
+            "title": data_tables.title_column(with_item_noun("Movie"), rows["title"]),
             "true": st.column_config.NumberColumn("Actual", format="%.3g", width=58),
             "expected": st.column_config.NumberColumn(
                 "Expected", format="%.2f", width=74, help="The model alone, not calibrated."
@@ -183,7 +184,7 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
                     "Corrected by user, movie and model terms learned on the training set; see the breakdown below."
                 ),
             ),
-            "part": st.column_config.TextColumn("Part", width="small"),
+            "part": st.column_config.TextColumn("Set", width="small", help="Training or test set."),
             "off": st.column_config.NumberColumn("Error", format="%+.2f", width=65, help="Expected minus actual."),
             "reason": st.column_config.TextColumn("Reason", width="large"),
         },

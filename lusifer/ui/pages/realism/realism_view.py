@@ -17,7 +17,14 @@ from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
 
-"""The list of recorded runs."""
+SHORT_TITLES = {
+    "calibrated": "Calibrated",
+    "alone": "Model alone",
+    "user-noise": "Mean + noise",
+    "bias-noise": "Bias + noise",
+    "resampled": "Resampled",
+}
+"""Headings of the table that fit; their help says more."""
 EXPORT_TITLES = {
     SIMULATOR_TITLES["calibrated"]: "Simulator, calibrated (sampled)",
     SIMULATOR_TITLES["alone"]: "Simulator alone (rounded)",
@@ -51,7 +58,7 @@ def verdict_sentence(summary: dict[str, Any]) -> str:
     return f"The calibrated simulator is {'; it is '.join(parts)}."
 
 
-def measure_table(summary: dict[str, Any]) -> pd.DataFrame:
+def measure_table(summary: dict[str, Any], digits: int = 3) -> pd.DataFrame:
     """One row a measure, a column a simulator; the best of each row says so."""
     rows = []
     for key, (title, side, _) in fidelity.MEASURES.items():
@@ -60,7 +67,9 @@ def measure_table(summary: dict[str, Any]) -> pd.DataFrame:
         row = {"Measure": f"{title} {'↑' if side > 0 else '↓'}"}
         for name, measures in summary["simulators"].items():
             value, low, high = measures.get(key, [None, None, None])
-            text = "–" if value is None else f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
+            text = "–" if value is None else f"{value:.{digits}f}"
+            if value is not None and low is not None:
+                text += f" ({low:.{digits}f} to {high:.{digits}f})"
             row[SIMULATOR_TITLES.get(name, name)] = f"★ {text}" if value is not None and value == best else text
         rows.append(row)
     return pd.DataFrame(rows)
@@ -80,12 +89,17 @@ def show_result(ctx: PageContext, runs: Sequence[dict[str, Any]], new_run: Slot[
     )
     for note in summary.get("notes", []):
         st.caption(escape_markdown(note))
-    table = measure_table(summary)
     data_tables.show_table(
-        table,
+        measure_table(summary, digits=2),
         height="content",
         alt="Realism by measure and simulator",
-        column_config={"Measure": st.column_config.TextColumn(pinned=True)},
+        column_config={
+            "Measure": st.column_config.TextColumn(pinned=True, width=195),
+            **{
+                SIMULATOR_TITLES[name]: st.column_config.TextColumn(title, width=152, help=SIMULATOR_TITLES[name])
+                for name, title in SHORT_TITLES.items()
+            },
+        },
     )
     st.markdown("**Most telling features**")
     st.caption(
@@ -97,7 +111,7 @@ def show_result(ctx: PageContext, runs: Sequence[dict[str, Any]], new_run: Slot[
         st.markdown(f"- **{SIMULATOR_TITLES.get(name, name)}**, AUC {row['auc'][0]:.2f}: {escape_markdown(clues)}")
     with st.expander("Definitions of the measures", icon=":material/help:"):
         st.markdown("\n".join(f"- **{title}**: {description}" for title, _, description in fidelity.MEASURES.values()))
-    downloads.show_csv_button("Table as CSV", table.rename(columns=EXPORT_TITLES), f"{run['id']}.csv")
+    downloads.show_csv_button("Table as CSV", measure_table(summary).rename(columns=EXPORT_TITLES), f"{run['id']}.csv")
     run_picker.pick_run(runs, "realism_run", new_run)
 
 

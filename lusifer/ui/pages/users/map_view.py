@@ -41,7 +41,7 @@ def show_map(ctx: PageContext, store: Store | None, user: int | None) -> None:
         return
     st.text_input(
         "Search by words",
-        key=page_state.seed("user_search"),
+        **page_state.seed_typed("user_search"),
         placeholder="likes noir, strict",
         max_chars=200,
         icon=":material/search:",

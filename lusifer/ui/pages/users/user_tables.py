@@ -108,11 +108,11 @@ def _rating_shares(ratings: np.ndarray, values: np.ndarray) -> list[float]:
 
 
 def rating_distribution(ctx: PageContext, user: int) -> pd.DataFrame:
-    """This user's and everybody's share of each rating, over the training part."""
+    """This user's and all users' share of each rating, over the training part."""
     scale = ctx.dataset.scale
     user_shares = _rating_shares(ctx.split.train.of_user(user).rating, scale.values)
-    everybody = _overall_shares(ctx.dataset, ctx.split)
-    return pd.DataFrame({"rating": scale.values, "this user": user_shares, "everybody": everybody})
+    overall = _overall_shares(ctx.dataset, ctx.split)
+    return pd.DataFrame({"rating": scale.values, "this user": user_shares, "all users": overall})
 
 
 def genre_taste_table(ctx: PageContext, user: int, limit: int = 12) -> pd.DataFrame:

@@ -53,7 +53,7 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
         key=f"edit-{user}-{ctx.model}-{ctx.prompts}-{epoch}",
         column_config={
             "Section": st.column_config.SelectboxColumn(
-                options=headings, required=True, default=headings[0], width="small"
+                options=headings, required=True, default=headings[0], width=135
             ),
             "Statement": st.column_config.TextColumn(required=True, max_chars=300, width="large"),
         },
@@ -80,11 +80,11 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
     if edited == real:
         st.info("No changes yet.", icon=":material/edit:")
         return
-    left, right = st.columns([2, 3], gap="large")
-    with left:
+    grid = st.grid(2, min_column_width=420, gap="large")
+    with grid.container():
         st.markdown("**Your changes**")
         profile_view.show_profile(real, edited, only_changes=True)
-    with right:
+    with grid.container():
         first = [i.id for i in item_picker.items_to_predict(ctx, user)]
         more = [i for i in item_picker.item_popularity(ctx.split).index[:400].tolist() if i not in first]
         ids = st.multiselect(
@@ -102,7 +102,7 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
         ratings = _rate_before_and_after(ctx, user, steps, edited, items)
         if ratings is not None:
             _show_effects(ctx, user, steps, edited, items, ratings[0])
-            show_rating_shifts(ctx, user, items, *ratings, "Edited")
+            show_rating_shifts(ctx, user, items, *ratings)
 
 
 def _show_effects(

@@ -22,24 +22,23 @@ def show_rating_shifts(
     items: Sequence[Item],
     before: Sequence[SimulatedRating],
     after: Sequence[SimulatedRating],
-    word: str,
 ) -> None:
-    """Ratings before and after, movie by movie, with the true ones where they are known."""
-    true = item_picker.held_out_ratings(ctx, user)
+    """Ratings before and after, movie by movie, with the actual ones where they are known."""
+    true, movie = item_picker.held_out_ratings(ctx, user), with_item_noun("Movie")
     frame = pd.DataFrame(
         [
             (i.title, a.expected, b.expected, true.get(i.id, np.nan), b.reason or b.failure)
             for i, a, b in zip(items, before, after, strict=True)
         ],
-        columns=[with_item_noun("Movie"), "Before", word, "True", "Reason now"],
+        columns=[movie, "Before", "After", "Actual", "Reason now"],
     )
-    frame[["Before", word]] = frame[["Before", word]].astype(float)
-    frame.insert(3, "Moved", frame[word] - frame["Before"])
+    frame[["Before", "After"]] = frame[["Before", "After"]].astype(float)
+    frame.insert(3, "Moved", frame["After"] - frame["Before"])
     moved = int((frame["Moved"].abs() >= 0.01).sum())
     st.markdown(f"**{moved} of {len(frame)} ratings changed**")
     st.plotly_chart(
         what_if_charts.rating_shifts(
-            frame.rename(columns={with_item_noun("Movie"): "title", "Before": "before", word: "after"}),
+            frame.rename(columns={movie: "title", "Before": "before", "After": "after"}),
             (ctx.dataset.scale.lowest, ctx.dataset.scale.highest),
         ),
         alt=with_item_noun("Expected rating of each movie before and after"),
@@ -48,9 +47,11 @@ def show_rating_shifts(
         frame,
         alt="Ratings before and after",
         column_config={
-            "Before": st.column_config.NumberColumn(format="%.2f"),
-            word: st.column_config.NumberColumn(format="%.2f"),
-            "Moved": st.column_config.NumberColumn(format="%+.2f"),
-            "True": st.column_config.NumberColumn(format="%.3g"),
+            movie: data_tables.title_column(movie, frame[movie]),
+            "Before": st.column_config.NumberColumn(format="%.2f", width=62),
+            "After": st.column_config.NumberColumn(format="%.2f", width=62),
+            "Moved": st.column_config.NumberColumn(format="%+.2f", width=62),
+            "Actual": st.column_config.NumberColumn(format="%.3g", width=58),
+            "Reason now": st.column_config.TextColumn(width="large"),
         },
     )

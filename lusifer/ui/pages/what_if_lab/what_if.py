@@ -125,14 +125,14 @@ def show_what_if(ctx: PageContext, user: int) -> None:
         steps, altered_evolution.steps, touched, titles, altered_evolution.before, altered_evolution.ratings
     )
     _show_consequence(effect)
-    left, right = st.columns([2, 3], gap="large")
-    with left:
+    grid = st.grid(2, min_column_width=420, gap="large")
+    with grid.container():
         st.markdown("**Final profile compared with the original**")
         profile_view.show_profile(steps[-1].profile, altered_evolution.steps[-1].profile, only_changes=True)
         if all(x.status == "kept" for x in effect.lines):
             st.caption("Identical.")
-    with right:
-        show_rating_shifts(ctx, user, items, altered_evolution.before, altered_evolution.ratings, "What if")
+    with grid.container():
+        show_rating_shifts(ctx, user, items, altered_evolution.before, altered_evolution.ratings)
     st.markdown("**Changes by step**")
     data_tables.show_table(
         _change_table(steps, altered_evolution.steps),
