@@ -32,13 +32,6 @@ SELECTABLE = [SIMULATOR, COMBINED, WITH_EVIDENCE, BUILTIN, *(spec.name for spec 
 _SHORT_TITLES = {COMBINED: "Combined with CF"} | {
     spec.name: spec.short_title for spec in _BASELINES if spec.short_title
 }
-<<<<<<< HEAD
-PROGRESS_TITLES = TITLES | {
-    f"{COMBINED}:{spec.name}": f"{TITLES[COMBINED]}: {spec.short_title or spec.title}" for spec in _BASELINES
-}
-"""What a comparison is busy with, by the names that it reports."""
-=======
->>>>>>> main
 
 
 def title(name: str) -> str:
