@@ -24,7 +24,7 @@ from tests.browser import finder  # noqa: E402
 from tests.browser.conftest import running, settled  # noqa: E402
 
 OUT = ROOT / "docs" / "pictures"
-WIDTH, HEIGHT = 1440, {"home": 1250, "evolution": 1000, "errors": 1150, "experiments": 1400, "playground": 1350}
+WIDTH, HEIGHT = 1440, {"home": 1250, "evolution": 1000}
 
 
 def home(page: Page, url: str) -> None:
@@ -42,29 +42,6 @@ def evolution(page: Page, url: str) -> None:
     page.locator(".change").first.focus()
 
 
-def errors(page: Page, url: str) -> None:
-    """The errors of a recorded model and of baselines, with the sentence on them, from the comparison Home showed."""
-    page.goto(f"{url}/errors?model=recorded:last10-37users-plain")
-    settled(page)
-    page.get_by_role("button", name="Report as HTML").wait_for(timeout=600_000)
-
-
-def experiments(page: Page, url: str) -> None:
-    """A planted change of taste, which the page computes by itself."""
-    page.goto(f"{url}/experiments?experiment=shift")
-    settled(page)
-    page.get_by_text("Brackets show").first.wait_for(state="attached", timeout=600_000)
-    settled(page)
-
-
-def playground(page: Page, url: str) -> None:
-    """Agents against simulated users, whose run the page starts by itself."""
-    page.goto(f"{url}/playground")
-    settled(page)
-    page.get_by_text("Summary as CSV").first.wait_for(state="attached", timeout=600_000)
-    settled(page)
-
-
 def main() -> None:
     exe = finder.find()
     if exe is None:
@@ -75,7 +52,7 @@ def main() -> None:
         with running(Path(folder)) as app, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=exe, args=finder.flags())
             for theme in ("light", "dark"):
-                for draw in (evolution, home, errors, experiments, playground):
+                for draw in (evolution, home):
                     context = browser.new_context(
                         viewport={"width": WIDTH, "height": HEIGHT[draw.__name__]},
                         color_scheme=theme,
