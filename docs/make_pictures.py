@@ -29,7 +29,7 @@ WIDTH, HEIGHT = 1440, {"home": 1250, "evolution": 1000}
 
 def home(page: Page, url: str) -> None:
     """A profile forming, at its second step, with the comparison that the page makes by itself."""
-    page.goto(f"{url}/?model=recorded:last10-37users-plain&user=452")
+    page.goto(f"{url}/?model=recorded:last10-37users-plain&user=479")
     page.get_by_text("held-out ratings of").wait_for(timeout=600_000)
     settled(page)
     page.locator(".profile-loop .mark").nth(1).click()
@@ -37,7 +37,7 @@ def home(page: Page, url: str) -> None:
 
 def evolution(page: Page, url: str) -> None:
     """The third step of a user as a recorded model saw him, with what caused a change lit."""
-    page.goto(f"{url}/evolution?model=recorded:last10-37users-plain&user=452&step=3")
+    page.goto(f"{url}/evolution?model=recorded:last10-37users-plain&user=479&step=3")
     settled(page)
     page.locator(".change").first.focus()
 

@@ -123,8 +123,8 @@ def test_wrong_values_are_said_and_leave_the_address(visit, app: App) -> None:
     assert there(page, "evolution", user="943", step=None) == entries
     expect(page.get_by_test_id("stAlert").filter(has_text="no ")).to_have_count(0)
     page.goto(f"{app.url}/users?user=abc")
-    there(page, "users", user="452", model="recorded.*")
-    expect(page.get_by_test_id("stAlert").filter(has_text="no user abc")).to_contain_text("User 452 is shown")
+    there(page, "users", user="479", model="recorded.*")
+    expect(page.get_by_test_id("stAlert").filter(has_text="no user abc")).to_contain_text("User 479 is shown")
     navigate(page, "rate")
-    there(page, "rate", user="452")
+    there(page, "rate", user="479")
     expect(page.get_by_test_id("stAlert").filter(has_text="no user abc")).to_have_count(0)

@@ -21,7 +21,7 @@ def loop(app) -> dict:
 
 def test_home_shows_a_recorded_profile_with_nothing_to_choose(data_dir: Path) -> None:
     shown = loop(open_page("home", fresh=True))
-    assert shown["who"].startswith("User 452 · ") and "Recorded" in shown["who"] and len(shown["steps"]) == 4
+    assert shown["who"].startswith("User 479 · ") and "Recorded" in shown["who"] and len(shown["steps"]) == 4
     third = shown["steps"][2]
     assert "Three Colors: Blue" in third["explanation"] and third["movies"][0]["rating"] == 1
     distances = [abs(m["forecast"] - m["rating"]) for m in third["movies"]]

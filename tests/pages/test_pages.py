@@ -200,7 +200,7 @@ def test_a_first_visit_opens_on_a_recorded_model(data_dir: Path, page: str) -> N
     asks_anew = page in {"hands", "experiments", "playground"}
     assert ("a recording can't answer" in said) == asks_anew, "a page that asks new questions says who answers"
     if page in {"users", "evolution", "rate", "hands"}:
-        assert app.number_input(key="user").value == 452
+        assert app.number_input(key="user").value == 479
     if page == "users":
         assert "The profile after 40 ratings" in said and "Bad Boys" in said, "a real model's words are on the screen"
     if page == "rate":

@@ -60,8 +60,10 @@ def _nearest_user(data: Dataset, given: str) -> str:
     return page_fields.nearest_text(given, [label for label in labels if isinstance(label, str)], "")
 
 
-FIRST_SHOWN = 452
-"""Whom a recording of MovieLens 100K opens on, where it has this user: one whose picture changes within four steps."""
+FIRST_SHOWN = 479
+"""Whom a recording of MovieLens 100K opens on, where it has this user: one whose taste turns within four steps over 112
+days, and of whom the shipped model is as right as of most (RMSE .86, user and item bias .87; the median of its 37 users
+is a difference of -.03, this one's is -.01)."""
 
 
 def default_user(ctx: PageContext) -> int:
