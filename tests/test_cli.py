@@ -592,8 +592,11 @@ def test_a_comparison_can_be_left_out_of_the_runs(small_world, tmp_path) -> None
     plain = run("evaluate", *data, "--predictors", "simulator,bias", **env)
     (recorded,) = answer("runs", "list", **env)["runs"]
     assert f"run {recorded['id']}" in plain.stdout and " to " in plain.stdout and recorded["status"] == "done"
+    answer("runs", "pin", recorded["id"], **env)
+    assert answer("runs", "list", **env)["runs"][0]["pinned"]
+    assert answer("runs", "unpin", recorded["id"], **env) == {"run": recorded["id"], "pinned": False}
     assert "no kind" in refusal("runs", "list", "--kind", "x", **env)
-    assert "no run" in refusal("runs", "show", "x", **env)
+    assert "no run" in refusal("runs", "show", "x", **env) and "no run" in refusal("runs", "pin", "x", **env)
 
 
 def test_agents_play_by_command(small_world) -> None:

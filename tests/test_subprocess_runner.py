@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 
 import pytest
 
@@ -70,3 +71,31 @@ def test_a_callback_that_raises_ends_the_child(tmp_path) -> None:
 
     with pytest.raises(CancelledError):
         subprocess_runner.run(forever, str(tmp_path / "beat"), on_progress=stop)
+
+
+def test_several_at_a_time_come_back_in_order_and_stop_together(tmp_path, monkeypatch) -> None:
+    def job(a: int, on_progress, cancelled):
+        return subprocess_runner.run(add, a, 1, on_progress=on_progress, cancelled=cancelled)[0]
+
+    reports: list[tuple] = []
+    jobs = [partial(job, n) for n in range(3)]
+    assert subprocess_runner.run_together(jobs, on_progress=lambda *given: reports.append(given)) == [1, 2, 3]
+    assert all(done <= total == 300 for done, total in reports) and reports == sorted(reports)
+    assert subprocess_runner.run_together([]) == []
+
+    def endless(on_progress, cancelled):
+        return subprocess_runner.run(forever, str(tmp_path / "beat"), on_progress=on_progress, cancelled=cancelled)
+
+    def fail(on_progress, cancelled):
+        while not (tmp_path / "beat").exists():
+            time.sleep(0.01)
+        return subprocess_runner.run(refuse)
+
+    monkeypatch.setattr(subprocess_runner.os, "cpu_count", lambda: 2)
+    with pytest.raises(InvalidInputError, match="Not like this"):
+        subprocess_runner.run_together([endless, fail])
+    last = (tmp_path / "beat").read_text()
+    time.sleep(0.2)
+    assert (tmp_path / "beat").read_text() == last, "the other one was ended"
+    with pytest.raises(CancelledError):
+        subprocess_runner.run_together([endless], cancelled=lambda: True)

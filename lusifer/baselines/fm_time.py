@@ -174,6 +174,7 @@ class TimeAwareFM:
         self._scale, self._seed = scale, seed
         rounds = _Rounds(self.iterations + (3 * self.folds + 2) * self.fold_iterations, on_progress)
         self._learn(train, rounds, between=True)
+        self._now = self._newest.correction(seed, timed=False)
         self._machine = self._fit_machine(train, (self.iterations, self.kept), rounds)
         return self
 
@@ -197,8 +198,9 @@ class TimeAwareFM:
         small, seed = (self.fold_iterations, self.fold_kept), self._seed
         newest = _places_from_end(train) < np.minimum(NEWEST, np.repeat(train.counts, train.counts) // 2)
         self._newest = self._rehearse(train, newest, newest, small, rounds)
-        self._ahead, self._now = self._newest.correction(seed), self._newest.correction(seed, timed=False)
+        self._ahead = self._newest.correction(seed)
         self._between: Correction | None = None
+        self._now: Correction | None = None
         if between:
             drawn = np.random.default_rng((seed, 31)).random(len(train)) < SHARE
             self._between = self._rehearse(train, drawn, drawn, small, rounds).correction(seed)
@@ -213,22 +215,25 @@ class TimeAwareFM:
         """See `CorrectingPredictor`.
 
         Raises:
-            InvalidInputError: the correction was fitted for pairs that lie ahead, and one lies between others.
+            InvalidInputError: `fit_correction` was told of other times than these.
         """
         newest = self._history.newest_times(users)
-        if timestamps is None:
-            return base + self._now.predict(self._history.features(users, items, newest, base))
-        asked = np.asarray(timestamps, dtype=np.int64)
+        asked = newest if timestamps is None else np.asarray(timestamps, dtype=np.int64)
         features = self._history.features(users, items, asked, base)
-        behind = asked < newest
-        added = self._ahead.predict(features)
+        if timestamps is None:
+            return base + self._fitted(self._now).predict(features)
+        added, behind = self._ahead.predict(features), asked < newest
         if behind.any():
-            if self._between is None:
-                raise InvalidInputError(
-                    "This correction was fitted for ratings after its users' newest.", "Fit it with what is asked now."
-                )
-            added = np.where(behind, self._between.predict(features), added)
+            added = np.where(behind, self._fitted(self._between).predict(features), added)
         return base + added
+
+    @staticmethod
+    def _fitted(correction: Correction | None) -> Correction:
+        if correction is None:
+            raise InvalidInputError(
+                "The correction was fitted for pairs at other times.", "Fit it with what is asked, or use fit."
+            )
+        return correction
 
     def predict_ahead(
         self, rows: NDArray[np.int64], batches: NDArray[np.int64], *, on_progress: Progress = ignore_progress

@@ -1,4 +1,4 @@
-"""``runs`` (earlier ``cache``): recorded runs listed, shown, exported to a file and imported."""
+"""``runs`` (earlier ``cache``): recorded runs listed, shown, pinned, exported to a file and imported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lusifer.errors import InvalidInputError
 
 def register(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the command and its earlier name, which the help does not show; their leaves."""
-    runs = commands.add_parser("runs", help="list, show, export and import recorded runs")
+    runs = commands.add_parser("runs", help="list, show, pin, export and import recorded runs")
     actions = runs.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="list recorded runs, newest first")
     listing.add_argument("--kind", default="", help="only of this kind, such as comparison or experiment")
@@ -21,8 +21,13 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     show = actions.add_parser("show", help="show a run: settings, state and summary")
     show.add_argument("run_id", metavar="RUN")
     show.set_defaults(run=_run_show)
+    pin = actions.add_parser("pin", help="pin a run: it stands first on its page, and beside other results there")
+    unpin = actions.add_parser("unpin", help="take a run's pin back")
+    for parser in (pin, unpin):
+        parser.add_argument("run_id", metavar="RUN")
+        parser.set_defaults(run=_run_pin, pinned=parser is pin)
     old = commands.add_parser("cache").add_subparsers(dest="action", required=True, metavar="ACTION")
-    return [listing, show, *_add_transfer(actions), *_add_transfer(old)]
+    return [listing, show, pin, unpin, *_add_transfer(actions), *_add_transfer(old)]
 
 
 def _add_transfer(actions: Any) -> list[argparse.ArgumentParser]:
@@ -42,12 +47,27 @@ def _run_list(options: argparse.Namespace) -> dict[str, Any]:
 
     if options.limit < 1:
         raise InvalidInputError("A list needs at least one entry.", "Give --limit 1 or more.")
-    rows = list_runs(Store(settings.database_path()), options.kind, options.limit)
+    store = Store(settings.database_path())
+    rows, pinned = list_runs(store, options.kind, options.limit), set(store.list_pinned_runs())
     if not options.json:
         for row in rows:
             when = str(row["created_at"])[:16].replace("T", " ")
-            print(f"{row['id']}  {when}  {row['status']:11}  {row['kind']:12}  {row['title']}")
-    return {"runs": [{k: v for k, v in row.items() if k not in {"params", "summary"}} for row in rows]}
+            mark = "  (pinned)" if row["id"] in pinned else ""
+            print(f"{row['id']}  {when}  {row['status']:11}  {row['kind']:12}  {row['title']}{mark}")
+    kept = [{k: v for k, v in row.items() if k not in {"params", "summary"}} for row in rows]
+    return {"runs": [{**row, "pinned": row["id"] in pinned} for row in kept]}
+
+
+def _run_pin(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.runs.listing import get_run
+    from lusifer.store import Store
+
+    store = Store(settings.database_path())
+    row = get_run(store, options.run_id)
+    store.pin_run(row["id"], options.pinned)
+    if not options.json:
+        print(f"{row['id']} is {'' if options.pinned else 'no longer '}pinned: {row['title']}")
+    return {"run": row["id"], "pinned": options.pinned}
 
 
 def _run_show(options: argparse.Namespace) -> dict[str, Any]:

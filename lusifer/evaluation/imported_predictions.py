@@ -66,9 +66,10 @@ class ImportedPredictions:
         if missing == "refuse" or len(absent) == len(test):
             user, item = int(test.user[absent[0]]), int(test.item[absent[0]])
             first = f"the first of user {dataset.user_label(user)} and item {dataset.item_label(item)}"
+            otherwise = ", or have the missing ones imputed by the bias" if len(absent) < len(test) else ""
             raise InvalidInputError(
                 f"{self.name} lacks {count}, {first}.",
-                "Predict every test row of this split and sample, or have the missing ones imputed by the bias.",
+                f"Predict every test row of this split and sample{otherwise}.",
             )
         fitted = Bias().fit(split.train, dataset.scale)
         values[absent] = fitted.predict(test.user[absent], test.item[absent])

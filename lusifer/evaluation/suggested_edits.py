@@ -158,7 +158,10 @@ def suggestion_question(ctx: RunContext, model: LLMUserModel, cases: Sequence[Ca
         "TASK\n"
         "Propose exactly three independent changes. Each changes one template and is tried by itself, with all others "
         "as they are. For each give the template, the reason in one or two plain sentences that say what the cases "
-        "have in common, and the whole new text of the template, not a part of it.",
+        "have in common, and the whole new text of the template, not a part of it.\n"
+        "What counts is the mean squared error of the predicted (expected) ratings over all users. The cases are the "
+        f"largest errors of many, one a user. Some of them no prompt can mend: do not push predictions to the ends of "
+        f"the scale for their sake. What a model knows of {nouns.plural} in general it may use.",
         "RULES\n"
         "- A text is a Jinja template. It uses the variables of its template and no others, and the filters "
         f"{', '.join(sandbox.filter_names())}.\n"

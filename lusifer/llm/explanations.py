@@ -28,7 +28,7 @@ def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
     """What a server said as an error with a kind and a way out, without secrets."""
     variable, key = _names(endpoint)
     server = redact(endpoint.url, *endpoint.secrets)
-    said = (redact(error.text, *endpoint.secrets) or "nothing").rstrip(".") + "."
+    said = (redact(error.text, *endpoint.secrets) or "it said nothing").rstrip(".") + "."
     status = f"answered {error.status}" if error.status else "answered with an error"
     answered = f"{server} {status}: {said}"
     texts: dict[str, tuple[str, str, str]] = {
@@ -107,7 +107,7 @@ def explain_failure(error: BaseException, endpoint: Endpoint, seconds: float) ->
         return error
     variable, _ = _names(endpoint)
     server = redact(endpoint.url, *endpoint.secrets)
-    names, detail = _classes(error), redact(_cause(error), *endpoint.secrets)[:300]
+    names, detail = _classes(error), redact(_cause(error), *endpoint.secrets)[:300].rstrip(".") + "."
     proxy = proxy_for(endpoint.url)
     by_proxy = f" The proxy of {proxy[1]} was used ({redact(proxy[0])})." if proxy else ""
     certificate = "CERTIFICATE_VERIFY_FAILED" in detail or "SSLCertVerificationError" in names
@@ -130,6 +130,12 @@ def explain_failure(error: BaseException, endpoint: Endpoint, seconds: float) ->
             "invalid",
             f"{server} answered with a web page instead of JSON.",
             f"Check {variable}: {_other_address(endpoint.url)}.",
+        ),
+        (
+            isinstance(error, UnreadableError) and not str(error).strip(),
+            "invalid",
+            f"{server} returned an empty answer.",
+            "Ask again.",
         ),
         (
             isinstance(error, UnreadableError),

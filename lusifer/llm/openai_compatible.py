@@ -13,6 +13,7 @@ from lusifer.errors import ModelError
 from lusifer.llm import adaptations, explanations, server_errors, transport
 from lusifer.llm.adaptation_memory import AdaptationMemory, Negotiation
 from lusifer.llm.adaptations import limit_of
+from lusifer.llm.answer_forms import first_choice, foreign_protocol, unwrap
 from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish, read_message, without_secrets
 from lusifer.llm.endpoints import OPENAI_URL, THINKING_TOKENS, Endpoint
 from lusifer.llm.protocol import Completion, Message, Options
@@ -224,11 +225,13 @@ class OpenAICompatible:
         """
         tell = StreamHider(options.get("on_text") or (lambda text: None), *self.endpoint.secrets)
         parts = _Pieces()
-        for value in values:
+        foreign = ""
+        for value in map(unwrap, values):
             error = server_errors.inside(value)
             if error is not None:
                 raise _RefusedError(error)
-            choice = _first_choice(value)
+            foreign = foreign or foreign_protocol(value)
+            choice = first_choice(value)
             if choice is not None and isinstance(choice.get("message"), Mapping) and "delta" not in choice:
                 tell(read_message(choice["message"])[0])
                 tell.end()
@@ -238,6 +241,12 @@ class OpenAICompatible:
             elif piece := parts.add(value):
                 tell(clean(piece))
         tell.end()
+        if not parts.chunks and foreign:
+            raise ModelError(
+                f"{self._server} answers in {foreign} instead of OpenAI's chat completions.",
+                "Give the endpoint the address at which that server speaks OpenAI's protocol.",
+                kind="invalid",
+            )
         if not parts.chunks:
             raise self._unusable("answered without a choice")
         if not parts.done and not parts.reason:
@@ -255,7 +264,7 @@ class OpenAICompatible:
         Raises:
             ModelError: it is a refusal, or no answer.
         """
-        choice = _first_choice(answer)
+        choice = first_choice(answer)
         message = choice.get("message") if choice is not None else None
         if choice is None or not isinstance(message, Mapping):
             raise self._unusable("answered without a choice")
@@ -331,7 +340,7 @@ class _Pieces:
         if not isinstance(value, Mapping):
             return ""
         self.usage = value.get("usage") or self.usage
-        choice = _first_choice(value)
+        choice = first_choice(value)
         if choice is None:
             return ""
         self.chunks += 1
@@ -368,12 +377,6 @@ def thinking_room(endpoint: Endpoint, known: Collection[str]) -> int:
     if endpoint.thinking_tokens is not None:
         return endpoint.thinking_tokens
     return THINKING_TOKENS if "thinks" in known else 0
-
-
-def _first_choice(value: Any) -> Mapping[str, Any] | None:
-    choices = value.get("choices") if isinstance(value, Mapping) else None
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, Mapping) else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

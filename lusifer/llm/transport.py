@@ -10,7 +10,7 @@ import json
 import queue
 import threading
 import time
-from codecs import getincrementaldecoder
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -246,8 +246,11 @@ def _load(text: str) -> Any:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    decoder, buffer, first = getincrementaldecoder("utf-8")("replace"), "", True
+    buffer, first = "", True
+    decoder = getincrementaldecoder("utf-8")("replace")
     for chunk in chunks:
+        if first and chunk.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            decoder = getincrementaldecoder("utf-16")("replace")
         text = decoder.decode(chunk)
         if first and text:
             text, first = text.removeprefix("\ufeff"), False

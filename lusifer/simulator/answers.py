@@ -1,12 +1,12 @@
 """What a language model must answer: the schemas that are sent, and the rules for what comes back.
 
 Rules (docs/answers.md has the table): a thought before the answer is none of it; JSON may stand in a code fence, in
-other text or in other objects, and may be nearly JSON; two different answers are none; unknown and repeated ids are
-dropped (the first of two counts); a number may come as text, and as ``4/5`` where 5 is the scale's highest; a
-rating off the scale or not a number is a failure of that item alone; an expected value outside the range is brought
-to its edge, one that is no number is taken to be the rating; of an answer that was cut off, the complete ratings
-count; a change that cites no movie of the batch is dropped. What is missing is asked for once more, and then stays
-missing.
+other text or in other objects, and may be nearly JSON; two different answers are none; unknown ids are dropped, a
+repeated one counts once, and with two ratings as none; a number may come as text, and as ``4/5`` where 5 is the
+scale's highest; a rating off the scale or not a number is a failure of that item alone; an expected value outside the
+range is brought to its edge, one that is no number is taken to be the rating; of an answer that was cut off, the
+complete ratings count; a change that cites no movie of the batch is dropped. What is missing is asked for once more,
+and then stays missing.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ Row = Mapping[str, Any]
 
 
 def _rows(prepared: str, item_ids: set[int], scale: RatingScale) -> dict[int, Row]:
-    """The rows of a prepared answer by item id; the first of two with one id in a list counts.
+    """The rows of a prepared answer by item id; one that stands twice with two ratings is ambiguous.
 
     Raises:
         ModelError: there is no list of ratings, or there are two that differ.
@@ -256,8 +256,7 @@ def _rows(prepared: str, item_ids: set[int], scale: RatingScale) -> dict[int, Ro
             lists.append([(candidate, row) for row in listed])
         elif (row := _row(value)) is not None and not (candidate.group >= 0 and candidate.is_repaired):
             loose.setdefault(candidate.group, []).append((candidate, row))
-    answers = [_by_id(prepared, rows, item_ids, scale) for rows in lists]
-    answers += [_by_id(prepared, rows, item_ids, scale, first_counts=group >= 0) for group, rows in loose.items()]
+    answers = [_by_id(prepared, rows, item_ids, scale) for rows in (*lists, *loose.values())]
     given = [a for a in answers if a]
     if not given and not lists and not any(loose.values()):
         raise _invalid("The model's answer has no list of ratings.", prepared.strip())
@@ -302,15 +301,8 @@ def _listed(value: Any) -> list[Row] | None:
     return [row for r in rows if (row := _row(r)) is not None]
 
 
-def _by_id(
-    text: str,
-    rows: Sequence[tuple[Candidate, Row]],
-    item_ids: set[int],
-    scale: RatingScale,
-    *,
-    first_counts: bool = True,
-) -> dict[int, Row]:
-    """The rows of asked items by id, each with the rating that stands in the text."""
+def _by_id(text: str, rows: Sequence[tuple[Candidate, Row]], item_ids: set[int], scale: RatingScale) -> dict[int, Row]:
+    """The rows of asked items by id, each with the rating that stands in the text; of two ratings none is taken."""
     by_id: dict[int, Row] = {}
     for candidate, row in rows:
         item_id = read_id(row["item_id"])
@@ -320,7 +312,7 @@ def _by_id(
             row = _as_written(text[candidate.start : candidate.end], item_id, row, scale)
         if item_id not in by_id:
             by_id[item_id] = row
-        elif not first_counts and by_id[item_id].get("rating") != row.get("rating"):
+        elif read_number(by_id[item_id].get("rating"), scale.highest) != read_number(row.get("rating"), scale.highest):
             by_id[item_id] = {**row, AMBIGUOUS: True}
     return by_id
 

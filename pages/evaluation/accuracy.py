@@ -36,7 +36,7 @@ st.caption(
     "set and are scored on the same test ratings."
 )
 
-runs = run_picker.finished_runs(ctx, store, COMPARISON)
+runs = pins.with_pinned(ctx, store, run_picker.finished_runs(ctx, store, COMPARISON))
 started = session_keys.STARTED_COMPARISON.get()
 job = state.get_jobs().get(started) if started else None
 if job is None and not runs:
@@ -123,7 +123,7 @@ with st.container(horizontal=True):
     downloads.show_csv_button("Predictions as CSV", ctx.dataset.with_file_ids(passing), f"run-{run_shown['id']}.csv")
     st.download_button(
         "Report as HTML",
-        lambda: html_report.build_report(ctx, run_shown, frame, passing, names),
+        html_report.report_builder(ctx, run_shown, frame, passing, names),
         f"run-{run_shown['id']}.html",
         "text/html",
         icon=":material/description:",

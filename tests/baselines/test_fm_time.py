@@ -204,6 +204,21 @@ def test_no_test_rating_reaches_it(ml100k, rows, last10) -> None:
     assert not np.array_equal(made[0], made[2])
 
 
+def test_a_correction_of_a_machine_that_is_there_is_the_same(side, rows, fitted, last10) -> None:
+    """All pairs ahead, and some between: what is fitted on top of the machine's numbers gives what the whole gives."""
+    test = last10.test.of_users(rows.user_ids[:20].tolist())
+    machine = FactorizationMachine(side, rank=3, iterations=20, kept=12).fit(rows, SCALE, seed=3)
+    for times in (test.timestamp, np.where(np.arange(len(test)) % 3, test.timestamp, rows.timestamp.min())):
+        pairs = test.user, test.item, times
+        base = machine.predict(test.user, test.item)
+        made = TimeAwareFM(side, **SMALL).fit_correction(rows, SCALE, pairs, seed=3)
+        np.testing.assert_array_equal(made.correct(base, *pairs), fitted.predict(*pairs))
+    ahead = TimeAwareFM(side, **SMALL).fit_correction(rows, SCALE, (test.user, test.item, test.timestamp), seed=3)
+    for unknown in (None, times):
+        with pytest.raises(InvalidInputError, match="other times"):
+            ahead.correct(base, test.user, test.item, unknown)
+
+
 def test_bad_arguments(side, rows, fitted) -> None:
     with pytest.raises(InvalidInputError, match="with 1 fold"):
         TimeAwareFM(side, folds=1)

@@ -265,6 +265,25 @@ def test_collaborative_filtering_is_fitted_only_for_the_row_that_needs_it(ml100k
     assert set(fitted) == {"bias"}
 
 
+def test_a_comparison_fits_nothing_twice(ml100k, last10, tmp_path, monkeypatch) -> None:
+    """Each method once on the training part and once a turn; the time-aware machine on what the plain one gave."""
+    fitted: list[tuple[str, bool, int]] = []
+
+    def fit(_, name, side, train, scale, seed, pairs, base=None, **options):
+        fitted.append((name, base is not None, len(train)))
+        return np.full(len(pairs[0]), 3.5 if base is None else base.mean()), 1.0
+
+    monkeypatch.setattr(prediction_cache.subprocess_runner, "run", fit)
+    ctx = RunContext(ml100k, last10, cache_dir=tmp_path)
+    for _ in range(2):
+        predictors = ["bias", "fm", "fm-time", SIMULATOR, COMBINED]
+        evaluate(ctx, predictors, users=[1, 2], model=Silent(), community=community.offsets_only(ml100k, last10))
+    assert len(fitted) == len(set(fitted)) == 2 * (1 + estimates.TURNS)
+    assert {(name, has_base) for name, has_base, _ in fitted} == {("fm", False), ("fm-time", True)}
+    found = evaluate(ctx, ["fm-time"], users=[1, 2])
+    assert found.predictions["fm-time"].seconds == 2.0, "with those of the machine"
+
+
 def test_earlier_runs_of_a_model_move_its_prior(ml100k, last10, store, combined_with_biases) -> None:
     ctx, light = RunContext(ml100k, last10, store), community.offsets_only(ml100k, last10)
     evaluate(ctx, [COMBINED], users=[1, 2, 4, 5], model=Flaky(), community=light)

@@ -46,8 +46,9 @@ def test_missing_rows_are_refused_or_imputed_on_request(ml100k, last10, bias_row
     values, note = imported.on_rows(ml100k, last10, test, "bias")
     whole, nothing = read_predictions(ml100k, "Theirs", file_of(bias_rows)).on_rows(ml100k, last10, test)
     assert np.allclose(values, whole) and "lacks 2 of 30" in note and nothing == ""
-    with pytest.raises(InvalidInputError, match="lacks 30 of 30"):
+    with pytest.raises(InvalidInputError, match="lacks 30 of 30") as error:
         read_predictions(ml100k, "T", file_of(["943,1,3"])).on_rows(ml100k, last10, test, "bias")
+    assert "imputed" not in error.value.fix, "what would not help is not advised"
 
 
 @pytest.mark.parametrize(

@@ -297,6 +297,13 @@ FORMS = {
     "tool": lambda body: chat(
         None, "tool_calls", tool_calls=[{"function": {"name": "answer", "arguments": good(body)}}]
     ),
+    "choices-by-number": lambda body: {"choices": {"0": chat(good(body))["choices"][0]}},
+    "in-data": lambda body: {"code": 0, "msg": "success", "data": chat(good(body))},
+    "in-result": lambda body: {"success": True, "errors": [], "result": chat(good(body))},
+    "in-response": lambda body: {"response": chat(good(body)), "status": "ok"},
+    "utf-16": lambda body: Reply(json.dumps(chat(good(body))).encode("utf-16")),
+    "utf-16-be": lambda body: Reply(b"\xfe\xff" + json.dumps(chat(good(body))).encode("utf-16-be")),
+    "legacy-text": lambda body: {"choices": [{"text": good(body), "finish_reason": "stop"}]},
     "half-a-character": lambda body: Reply(json.dumps(chat(good(body))).replace("Reason", "\\ud83d")),
 }
 
@@ -310,6 +317,32 @@ def test_forms_of_an_answer(form, streamed, schema, store) -> None:
         answer = CachedLLM(model(server), store).complete(ASK, schema=schema, **options)
         assert len(json.loads(answer.text)["ratings"]) == 2
         assert not streamed or "".join(said) == answer.text
+
+
+FOREIGN: dict[str, Any] = {
+    "Google": {"candidates": [{"content": {"parts": [{"text": ANSWER}]}, "finishReason": "STOP"}]},
+    "Anthropic": {"type": "message", "content": [{"type": "text", "text": ANSWER}], "stop_reason": "end_turn"},
+    "Ollama": {"model": "m", "message": {"role": "assistant", "content": ANSWER}, "done": True},
+    "Responses": {"object": "response", "output": [{"content": [{"type": "output_text", "text": ANSWER}]}]},
+    "Cohere": {"message": {"content": [{"type": "text", "text": ANSWER}]}, "finish_reason": "COMPLETE"},
+    "Text Generation Inference": [{"generated_text": ANSWER}],
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_an_answer_of_another_protocol_is_named(name, schema) -> None:
+    with ScriptedServer(lambda body, n: FOREIGN[name]) as server:
+        with pytest.raises(ModelError, match=f"answers in .*{name}.* instead of OpenAI's") as failed:
+            model(server).complete(ASK, schema=schema)
+        assert "address" in failed.value.fix
+
+
+@pytest.mark.parametrize(
+    ("body", "words"), [(b"", "an empty answer"), (b"  \n", "an empty"), (b"null", "answer: null\\.")]
+)
+def test_no_answer_is_said_in_whole_sentences(body, words, schema) -> None:
+    with ScriptedServer(lambda sent, n: Reply(body)) as server, pytest.raises(ModelError, match=words):
+        model(server).complete(ASK, schema=schema)
 
 
 def test_the_json_that_a_server_refused_is_the_answer(schema) -> None:

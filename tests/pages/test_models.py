@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from lusifer import settings
+from lusifer.store import Store
 from lusifer.ui import state
 from tests.conftest import PATIENCE
 from tests.pages.test_pages import open_page, texts
@@ -116,6 +117,25 @@ def test_an_own_server_is_connected_by_its_address(data_dir, openai_server, monk
     assert {"server:a", "server:b"} <= set(app.selectbox(key="model").options)
     app.text_input(key="_own_server").set_value("http://127.0.0.1:9/v1").run()
     assert app.text_input(key="_key_server").placeholder == "none", "a key goes to no other server"
+
+
+def test_what_a_server_refused_is_shown_and_forgotten(data_dir, openai_server, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("LUSIFER_ENDPOINT_OPENAI_ADAPT", "no-seed")
+    store = Store(data_dir / "lusifer.db")
+    store.save_adaptation(openai_server.url, "small", "no-logprobs", "2026-11-20T10:00:00.000+00:00")
+    store.save_adaptation(openai_server.url, "other", "no-system")
+    app = open_page("users", user="405", model="openai:small")
+    assert "no log probabilities are asked for (since 2026-11-20)" in said(app)
+    assert "Set by hand for this endpoint: no seed is sent" in said(app) and "system message" not in said(app)
+    press(app, "Forget these")
+    assert not app.exception and "log probabilities" not in said(app) and "Forgotten" in said(app)
+    assert [row["model"] for row in store.list_adaptations()] == ["other"]
+    monkeypatch.setenv("LUSIFER_PUBLIC", "1")
+    store.save_adaptation(openai_server.url, "small", "no-logprobs")
+    visitor = open_page("users", user="405", model="openai:small")
+    assert "log probabilities" in said(visitor) and "Forget these" not in [b.label for b in visitor.button]
 
 
 def test_the_test_keeps_to_the_budget(data_dir, openai_server, monkeypatch) -> None:

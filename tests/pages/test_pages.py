@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -18,6 +19,7 @@ from streamlit.util import calc_hash
 from lusifer import store as storing
 from lusifer.runs import tables
 from lusifer.ui import session_keys, state
+from lusifer.ui.components import run_picker
 from lusifer.ui.components.error_rows import describe_rows
 from lusifer.ui.pages.home import worth
 from tests.conftest import PATIENCE, ROOT, write_tiny
@@ -465,12 +467,29 @@ def test_the_report_is_one_file_that_asks_nobody(data_dir: Path) -> None:
 
     figure = __import__("plotly.graph_objects").graph_objects.Figure()
     evil = "<script>alert(1)</script>"
-    import pandas as pd
 
     made = html_report.render_report(evil, [evil], {evil: pd.DataFrame({evil: [evil]})}, {evil: figure})
     assert evil not in made and "&lt;script&gt;" in made
     outside = made.split("</script>")[-1]  # what is ours, behind the chart library
     assert "http" not in outside and "<link" not in made
+
+
+def test_a_report_is_built_without_the_session(ml100k, last10, monkeypatch) -> None:
+    """Where it is built there is none: its words are those of the dataset on the page all the same."""
+    from lusifer.evaluation.comparison_metrics import leaderboard
+    from lusifer.ui.pages.accuracy import accuracy_figures, accuracy_tables, html_report
+
+    test = last10.test.of_users(range(1, 41))
+    rows = pd.DataFrame({"user_id": test.user, "item_id": test.item, "rating": test.rating, "bias": 3.5, "fm": 3.6})
+    rows = rows.assign(activity=50, popularity=60, age=1.0, position=1, reason="")
+    run = {"id": "r", "seed": 0, "split": "last-10", "model": "builtin", "model_version": "4", "title": "T"}
+    run["summary"] = {"predictors": {}}
+    frame = accuracy_tables.leaderboard_table(run, leaderboard(rows, ["bias", "fm"], ml100k.scale, draws=20))
+    ctx = state.PageContext(ml100k, last10, "builtin")
+    monkeypatch.setattr(accuracy_figures, "with_item_noun", lambda text: text.replace("Movie", "Book"))
+    build = html_report.report_builder(ctx, run, frame, rows, ["bias", "fm"])
+    monkeypatch.setattr(accuracy_figures, "with_item_noun", None)
+    assert "RMSE by book&#x27;s ratings in the training set" in build()
 
 
 def test_the_page_says_why_a_method_is_missing(data_dir: Path, monkeypatch) -> None:
@@ -594,6 +613,10 @@ def _pin_and_compare(
     app = open_page("errors", view="runs", run=newest, other=oldest)
     assert not app.exception and "Pinned run" in _chart_names(app)
     assert app.selectbox(key="run").options[0].startswith("★") and app.selectbox(key="other").value == oldest
+    with monkeypatch.context() as patch:
+        newest_runs = run_picker.finished_runs
+        patch.setattr(run_picker, "finished_runs", lambda *given: newest_runs(*given)[:1])
+        assert "Pinned run" in _chart_names(open_page("errors")), "however old it is"
     said = texts(app)
     assert "Predictors of it alone" in str([t.value.to_dict() for t in app.dataframe]) and "both have" in said
     assert "Every predictor predicts the same in both runs" in said, "the constant is in both"
@@ -637,7 +660,6 @@ def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
     app.button_group(key="predictors").set_value(["bias", "constant"])
     app = _compare(app)
     run = storing.Store(data_dir / "lusifer.db").list_runs("comparison")[0]["id"]
-    import pandas as pd
 
     old = pd.read_parquet(tables.table_path(run))[["user_id", "item_id", "rating", "timestamp", "bias"]]
     old.to_parquet(tables.table_path(run))

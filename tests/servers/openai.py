@@ -344,9 +344,12 @@ class OpenAIServer:
                 "prompt_tokens_details": {"cached_tokens": 20},
             },
         }
-        if way == "odd-counts":
-            reply["usage"] = {"prompt_tokens": 10**30, "completion_tokens": -4, "total_tokens": None}
-        whole = json.dumps(reply).encode()
+        reply = {
+            "odd-counts": {**reply, "usage": {"prompt_tokens": 10**30, "completion_tokens": -4, "total_tokens": None}},
+            "by-number": {**reply, "choices": {"0": choice}},
+            "in-data": {"code": 0, "msg": "success", "data": reply},
+        }.get(way, reply)
+        whole = json.dumps(reply).encode("utf-16" if way == "utf-16" else "utf-8")
         if way == "half":
             handler.send_response(200)
             handler.send_header("Content-Type", "application/json")
@@ -472,8 +475,8 @@ class OpenAIServer:
                 rows[0]["rating"] = None
             if way == "foreign-ids":
                 rows = [{**r, "item_id": r["item_id"] + 100_000} for r in rows[:1]] + rows[1:]
-            if way == "duplicates":
-                rows = [r for r in rows for _ in range(2)]
+            other = {**rows[0], "rating": values[rows[0]["rating"] == values[0]]}
+            rows = {"duplicates": [r for r in rows for _ in range(2)], "two-ratings": [*rows, other]}.get(way, rows)
             if way == "strings":
                 rows = [{**r, "item_id": str(r["item_id"]), "rating": f"{r['rating']}/5"} for r in rows]
             text = json.dumps({"ratings": rows})

@@ -76,10 +76,11 @@ def test_rules_for_one_rating(items, ml100k, row, rating, expected) -> None:
 
 
 def test_unknown_repeated_and_missing_ids(items, ml100k) -> None:
-    text = _rows(_row(1, 4), _row(1, 2), _row(999, 5), _row("x", 5), "text", None, _row(50, 3))
-    made = read_ratings(text, items, ml100k.scale)
-    assert [m.rating for m in made] == [4, 3, None]
-    assert "left this movie out" in made[2].failure
+    for again, rating in ((4, 4), ("4", 4), (2, None), ("two", None)):  # of two ratings none is taken
+        text = _rows(_row(1, 4), _row(1, again), _row(999, 5), _row("x", 5), "text", None, _row(50, 3))
+        made = read_ratings(text, items, ml100k.scale)
+        assert [m.rating for m in made] == [rating, 3, None]
+        assert "left this movie out" in made[2].failure
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,9 @@ CUSTOMS = (
     "error-in-200",
     "odd-counts",
     "groq-json",
+    "by-number",
+    "in-data",
+    "utf-16",
 )
 TROUBLE = (
     "429",
@@ -62,6 +65,7 @@ TROUBLE = (
     "null",
     "foreign-ids",
     "duplicates",
+    "two-ratings",
     "strings",
     "fenced",
     "wrong-logprobs",

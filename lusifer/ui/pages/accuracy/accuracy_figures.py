@@ -58,11 +58,11 @@ def slice_table(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_slices(rows: pd.DataFrame, names: Sequence[str], dataset: Dataset, seed: int) -> dict[str, go.Figure]:
-    """RMSE of some predictors by slice, a chart a slicing, all on one scale; by the slicing's title."""
+    """RMSE of some predictors by slice, a chart a slicing, all on one scale."""
     told = slice_table(measure_slices(rows, names, dataset, seed=seed).dropna(subset=["rmse"]))
     parts = {slicing: told[told["slicing"] == slicing] for slicing in SLICINGS}
     return {
-        slicing_title(slicing): slice_charts.facet(part, names, slice_charts.shared_range(told), legend=True)
+        slicing: slice_charts.facet(part, names, slice_charts.shared_range(told), legend=True)
         for slicing, part in parts.items()
         if not part.empty
     }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from lusifer.charts import accuracy_charts
+from lusifer.evaluation.error_slices import SLICINGS
 from lusifer.ui.components import predictor_titles
 from lusifer.ui.pages.accuracy import accuracy_figures, accuracy_tables
 from lusifer.ui.state import PageContext
@@ -56,14 +58,22 @@ def render_report(
     return "".join([*parts, "</body></html>"])
 
 
-def build_report(
+def report_builder(
+    ctx: PageContext, run: dict[str, Any], frame: pd.DataFrame, rows: pd.DataFrame, names: Sequence[str]
+) -> Callable[[], str]:
+    """What builds the report when it is asked for, in a thread that knows nothing of the session any more."""
+    titles = {slicing: accuracy_figures.slicing_title(slicing) for slicing in SLICINGS}
+    return partial(_build_report, ctx, run, frame, rows, names, titles)
+
+
+def _build_report(
     ctx: PageContext,
     run: dict[str, Any],
     frame: pd.DataFrame,
     rows: pd.DataFrame,
     names: Sequence[str],
+    slicing_titles: Mapping[str, str],
 ) -> str:
-    """The self-contained report."""
     summary = run["summary"]
     facts = [
         accuracy_tables.verdict_sentence(frame),
@@ -77,8 +87,10 @@ def build_report(
         "Error distribution": accuracy_figures.draw_errors(rows, names[:4]),
         "Rating distribution": accuracy_figures.draw_ratings(rows, names[:3], ctx.dataset.scale),
     }
-    by_slice = accuracy_figures.draw_slices(rows, names[:4], ctx.dataset, int(run["seed"]))
-    figures |= {f"RMSE by {title.lower()}": figure for title, figure in by_slice.items()}
+    best = accuracy_tables.best_collaborative({str(row["name"]): row for row in frame.to_dict("records")})
+    telling = accuracy_tables.telling_predictors(names, best)
+    by_slice = accuracy_figures.draw_slices(rows, telling, ctx.dataset, int(run["seed"]))
+    figures |= {f"RMSE by {slicing_titles[slicing].lower()}": figure for slicing, figure in by_slice.items()}
     calibration = accuracy_figures.draw_calibration(rows, ctx.dataset.scale)
     if calibration is not None:
         figures["Calibration"] = calibration[0]

@@ -15,6 +15,7 @@ from lusifer.evaluation.bootstrap import Bootstrap
 from lusifer.evaluation.comparison_metrics import BEST_INFORMED
 from lusifer.evaluation.error_slices import DRAWS
 from lusifer.evaluation.metrics import MIN_USERS
+from lusifer.runs.kinds import COMPARISON
 from lusifer.store import Store
 from lusifer.ui import session_keys
 from lusifer.ui.components import predictor_titles, run_picker
@@ -53,6 +54,15 @@ def toggle_pin(store: Store | None, run: str) -> None:
 def _is_session_s(store: Store | None) -> bool:
     """Whether pins belong to the session: others neither see nor undo them."""
     return store is None or settings.is_public()
+
+
+def with_pinned(ctx: PageContext, store: Store | None, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The newest comparisons and, behind them, older ones on the same data that are pinned."""
+    listed = {run["id"] for run in runs}
+    older = [store.get_run(run) for run in pinned_ids(store) if run not in listed] if store is not None else []
+    wanted = (COMPARISON.name, ctx.dataset.hash, ctx.split.id, "done")
+    columns = ("kind", "dataset_hash", "split", "status")
+    return [*runs, *(run for run in older if run is not None and tuple(run[c] for c in columns) == wanted)]
 
 
 def pinned_first(runs: Sequence[dict[str, Any]], pinned: Sequence[str]) -> list[dict[str, Any]]:

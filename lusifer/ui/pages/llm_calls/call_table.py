@@ -25,12 +25,12 @@ def status_title(status: str, model: str) -> str:
     return RECORDED_TITLE if status == "ok" and model.startswith(PREFIX) else STATUS_TITLES.get(status, status)
 
 
-def user_titles(store: Store, data: Dataset) -> dict[str, str]:
+def user_titles(store: Store, data: Dataset) -> dict[Any, str]:
     """How the filter shows users whose ids in the dataset's files are not the numbers that calls have."""
     if file_ids.COLUMN not in data.users:
         return {}
     called = store.list_called_users(data.hash)
-    return {u: str(data.user_label(u)) for u in called if u in data.users.index}  # type: ignore[misc]
+    return {u: str(data.user_label(u)) for u in called if u in data.users.index}
 
 
 def _label_users(calls: pd.DataFrame, data: Dataset) -> pd.Series[Any]:
