@@ -24,20 +24,11 @@ from tests.browser import finder  # noqa: E402
 from tests.browser.conftest import running, settled  # noqa: E402
 
 OUT = ROOT / "docs" / "pictures"
-WIDTH, HEIGHT = 1440, {"home": 1250, "evolution": 1000, "errors": 1150, "experiments": 1400, "playground": 1350}
-
-
-def pressed(page: Page, name: str, until: str) -> None:
-    """Press a button and wait for what comes of it."""
-    page.wait_for_timeout(1500)  # the page may still be finding its shape
-    if not page.get_by_text(until).count():  # the second theme finds it recorded
-        page.get_by_role("button", name=name).first.click()
-    page.get_by_text(until).first.wait_for(state="attached", timeout=240_000)
-    settled(page)
+WIDTH, HEIGHT = 1440, {"home": 1250, "evolution": 1000}
 
 
 def home(page: Page, url: str) -> None:
-    """A profile forming, at its second step, with the comparison that the page before made."""
+    """A profile forming, at its second step, with the comparison that the page makes by itself."""
     page.goto(f"{url}/?model=recorded:last10-37users-plain&user=479")
     page.get_by_text("held-out ratings of").wait_for(timeout=600_000)
     settled(page)
@@ -51,27 +42,6 @@ def evolution(page: Page, url: str) -> None:
     page.locator(".change").first.focus()
 
 
-def errors(page: Page, url: str) -> None:
-    """The leaderboard, with what the model adds."""
-    page.goto(f"{url}/errors")
-    settled(page)
-    pressed(page, "Compare", "Leaderboard")
-
-
-def experiments(page: Page, url: str) -> None:
-    """A planted change of taste."""
-    page.goto(f"{url}/experiments?experiment=shift")
-    settled(page)
-    pressed(page, "Run (", "Brackets show")
-
-
-def playground(page: Page, url: str) -> None:
-    """Agents against simulated users."""
-    page.goto(f"{url}/playground")
-    settled(page)
-    pressed(page, "Run (", "Summary as CSV")
-
-
 def main() -> None:
     exe = finder.find()
     if exe is None:
@@ -82,7 +52,7 @@ def main() -> None:
         with running(Path(folder)) as app, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=exe, args=finder.flags())
             for theme in ("light", "dark"):
-                for draw in (evolution, errors, home, experiments, playground):
+                for draw in (evolution, home):
                     context = browser.new_context(
                         viewport={"width": WIDTH, "height": HEIGHT[draw.__name__]},
                         color_scheme=theme,

@@ -92,7 +92,7 @@ if repeated.flagged and not ctx.builtin:
     st.warning(evolution_tables.describe_repetition(repeated), icon=":material/repeat:")
 
 table = st.expander(
-    f"The batch of step {number} as a table, and how its statements were checked",
+    "The batch as a table, and how the statements were checked",
     icon=":material/table:",
     key="batch-table",
     on_change="rerun",

@@ -24,7 +24,7 @@ Figures = Mapping[str, Mapping[str, Any]]
 
 
 def shown_rows(figures: Figures, model: str) -> pd.DataFrame:
-    """The rows of `home_charts.errors` that a comparison has, the weakest method first, the simulators last.
+    """The rows of `error_rows.describe_rows` that a comparison has, the weakest method first, the simulators last.
 
     Args:
         figures: by predictor its ``rmse``, ``rmse_low`` and ``rmse_high``.
