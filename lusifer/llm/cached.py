@@ -90,7 +90,8 @@ class CachedLLM(LLMWrapper):
         """Wait until nobody else asks for an answer, and let nobody else ask meanwhile.
 
         However long that is, where another call asks: it may wait for its turn at a slow server, or for money, and
-        asking beside it would be paid twice. A claim ends with its process. A batch is waited for `BATCH_PATIENCE_SECONDS`.
+        asking beside it would be paid twice. A claim ends with its process. A batch is waited for
+        `BATCH_PATIENCE_SECONDS`.
 
         Raises:
             CancelledError: somebody cancelled while it waited.
