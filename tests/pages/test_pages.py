@@ -204,7 +204,7 @@ def test_a_first_visit_opens_on_a_recorded_model(data_dir: Path, page: str) -> N
     if page in {"users", "evolution", "rate", "hands"}:
         assert app.number_input(key="user").value == 479
     if page == "users":
-        assert "The profile after 40 ratings" in said and "Bad Boys" in said, "a real model's words are on the screen"
+        assert "The profile after 40 ratings" in said and "Good Will Hunting" in said, "a real model speaks"
     if page == "rate":
         table = next(d.value for d in app.dataframe if "true" in d.value)
         assert len(table) == 10 and table["expected"].notna().all()
