@@ -54,7 +54,7 @@ LONG = (
     "browser/test_pages",
     "test_cli",
     "pages/test_pages",
-    "test_accessible",
+    "test_paths",
     "test_storm",
     "test_cluster",
     "browser/test_prompts",

@@ -423,12 +423,21 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
             {
                 **call,
                 "run_id": "old" if n == 3 else "r",
+                "evolution": f"e{n}",
                 "user_id": n,
                 "model": "a:b",
                 "prompt_version": "own-0011aabb",
                 "messages": json.dumps([{"role": "user", "content": f"m{n}"}]),
             },
         )
+    key, answer, call = _answer(4)  # the same user, model and prompts, asked about other data
+    elsewhere = {"run_id": "private", "evolution": "elsewhere", "user_id": 1, "model": "a:b"}
+    messages = json.dumps([{"role": "user", "content": "what nobody else is to see"}])
+    store.save_answer(key, answer, {**call, **elsewhere, "prompt_version": "own-0011aabb", "messages": messages})
+    store.save_evolution(
+        "elsewhere",
+        {"dataset_hash": "p", "split": "s", "user_id": 1, "model": "a:b", "model_version": "own-0011aabb"},
+    )
     store.save_prompt("f" * 64, "other", "{}", None, "only here")
     number = store.save_prompt("0011aabb" + "0" * 56, "own", "{}", None, "mine")
     params = {
@@ -465,6 +474,8 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
     file = tmp_path / "run.db"
     made = store.export_run(run, file, {f"{run}.parquet": b"bytes"})
     assert made["evolutions"] == made["steps"] == 2 and made["answers"] == 2 and made["prompt_versions"] == 1
+    assert b"nobody else" not in file.read_bytes()
+    assert store.export_run("r", tmp_path / "calls.db")["evolutions"] == 2, "those of its calls"
     other = Store(tmp_path / "other.db")
     other.save_prompt("e" * 64, "was there", "{}", None, "")
     taken, rows, files = other.import_run(file)
@@ -473,7 +484,7 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
     assert there["summary"] == {"x": 1} and there["params"]["candidates"][0]["number"] == 2
     assert there["params"]["candidates"][0]["version"] == "v2"
     assert other.list_steps("e1") and other.list_steps("e3") and not other.list_steps("e2")
-    assert other.has_answers(["k1", "k2", "k3"]) == {"k1", "k3"}
+    assert other.has_answers(["k1", "k2", "k3", "k4"]) == {"k1", "k3"}
     assert other.list_calls({}, search="m3")[1] == 1 and other.get_call(1)["messages"]
     assert not any(other.import_run(file)[1].values()), "a second time changes nothing"
     with pytest.raises(InvalidInputError, match="already exists"):

@@ -174,7 +174,7 @@ class TimeAwareFM:
         self._scale, self._seed = scale, seed
         rounds = _Rounds(self.iterations + (3 * self.folds + 2) * self.fold_iterations, on_progress)
         self._learn(train, rounds, between=True)
-        self._now = self._newest.correction(seed, timed=False)
+        self._now: Correction | None = self._newest.correction(seed, timed=False)
         self._machine = self._fit_machine(train, (self.iterations, self.kept), rounds)
         return self
 
@@ -200,7 +200,7 @@ class TimeAwareFM:
         self._newest = self._rehearse(train, newest, newest, small, rounds)
         self._ahead = self._newest.correction(seed)
         self._between: Correction | None = None
-        self._now: Correction | None = None
+        self._now = None
         if between:
             drawn = np.random.default_rng((seed, 31)).random(len(train)) < SHARE
             self._between = self._rehearse(train, drawn, drawn, small, rounds).correction(seed)

@@ -16,7 +16,7 @@ def learning_curves(frame: pd.DataFrame, reward: str) -> go.Figure:
         name = str(agent)
         if rows["low"].notna().all():
             add_band(figure, index, name, rows, "step")
-        hover = "%{y:.2f} at step %{x:.0f}"
+        hover = "%{y:.2f} at interaction %{x:.0f}"
         add_line(figure, index, name, rows["step"], rows["reward"], hover, legendgroup=name)
     figure.update_xaxes(title="Interactions")
     figure.update_yaxes(title=f"Reward ({reward})")

@@ -101,7 +101,7 @@ def run_agent_play(
     seeds = range(ctx.seed, ctx.seed + spec.seeds)
     params = {"agents": list(spec.agents), "steps": spec.steps, "seeds": list(seeds), "users": users, **spec.rules}
     titles = ", ".join(agents.AGENT_TITLES[n] for n in spec.agents)
-    title = f"{titles}: {spec.steps:,} steps, {spec.seeds} seeds, {spec.reward}"
+    title = f"{titles}: {spec.steps:,} interactions, {spec.seeds} seeds, {spec.reward}"
     with record(ctx, AGENT_PLAY, title, model=model, params=params, on_start=on_start) as run:
         model = config.build(ctx.store, run=run.id, cancelled=ctx.cancelled)
         log = agent_runs.run_agents(

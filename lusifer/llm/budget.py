@@ -20,7 +20,7 @@ from typing import Unpack
 from lusifer import settings
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm.prices import price
-from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options, innermost
+from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options, innermost, timeout_of
 from lusifer.store import Store
 from lusifer.store.bookings import Room
 
@@ -32,7 +32,8 @@ PUBLIC_DAY_DOLLARS = 5.0
 """What all visitors of a public server may spend in a day where its operator sets no limit."""
 SCOPES = ("run", "session", "day")
 MAX_WAIT_SECONDS = 600.0
-"""The longest that a call waits for what others have set aside to come back: longer than any call takes."""
+"""The longest that a call waits while nothing comes back of what others have set aside; twice an endpoint's own timeout
+where that is longer."""
 POLL_SECONDS, MAX_POLL_SECONDS = 0.05, 0.4
 log = logging.getLogger(__name__)
 _overruns: dict[str, int] = {}
@@ -191,7 +192,8 @@ class BudgetedLLM(LLMWrapper):
         if not self._tidied:
             self._tidied = True
             self.store.release_dead_bookings()
-        until, wait, idle = time.monotonic() + MAX_WAIT_SECONDS, POLL_SECONDS, False
+        patience, wait, idle = max(MAX_WAIT_SECONDS, 2 * timeout_of(self)), POLL_SECONDS, False
+        until, before = time.monotonic() + patience, None
         while True:
             if self.cancelled():
                 raise CancelledError("Stopped before the server was asked.", "Finished work is saved.")
@@ -204,6 +206,8 @@ class BudgetedLLM(LLMWrapper):
             unit = counted[scope][0]
             room = self.store.get_room(scope, names[scope], unit)
             mine = float(tokens) if unit == "tokens" else dollars or 0.0
+            if room != before:  # others end one after the other, and each may be let in before this one
+                until, before = time.monotonic() + patience, room
             # With nothing under way the first time, the last call has just come back.
             if room.settled + mine > most or (idle and not room.calls) or time.monotonic() > until:
                 raise self._exceeded(scope, unit, most, room)

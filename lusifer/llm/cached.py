@@ -19,8 +19,8 @@ from lusifer.store import Store
 RECORDED_OPTIONS = ("schema", "temperature", "seed", "max_tokens", "logprobs", "draw")
 """What is asked for beside the messages, as it is kept with a call."""
 POLL_SECONDS = 0.1
-MAX_WAIT_SECONDS = 900.0
-"""The longest that one waits for an answer that somebody else asks for: longer than a call takes with all its tries."""
+BATCH_PATIENCE_SECONDS = 900.0
+"""How long one waits for an answer that a batch asks for, which may take a day; then it is asked for by itself."""
 
 
 def answer_key(
@@ -89,19 +89,22 @@ class CachedLLM(LLMWrapper):
     def _claimed(self, key: str) -> Iterator[None]:
         """Wait until nobody else asks for an answer, and let nobody else ask meanwhile.
 
+        However long that is, where another call asks: it may wait for its turn at a slow server, or for money, and
+        asking beside it would be paid twice. A claim ends with its process. A batch is waited for
+        `BATCH_PATIENCE_SECONDS`.
+
         Raises:
             CancelledError: somebody cancelled while it waited.
         """
-        until = time.monotonic() + MAX_WAIT_SECONDS
-        while not (claimed := self.store.claim_answer(key)) and time.monotonic() < until:
+        until = time.monotonic() + BATCH_PATIENCE_SECONDS
+        while not self.store.claim_answer(key, beside_batches=time.monotonic() > until):
             if self.cancelled():
                 raise CancelledError("Stopped while somebody else asked the same.", "Finished work is saved.")
             time.sleep(POLL_SECONDS)
         try:
             yield
         finally:
-            if claimed:
-                self.store.release_answer(key)
+            self.store.release_answer(key)
 
     def _get(self, key: str, options: Options) -> Completion | None:
         """The stored answer, which counts as a call that took nothing; ``None`` where there is none."""

@@ -39,10 +39,10 @@ class OpenAIEmbeddings(OpenAICompatible):
         request = {"model": self.model, "input": messages[-1].content, "encoding_format": "float"}
         response = self.ask("POST", "/embeddings", request)
         try:
-            vector, usage = response["data"][0]["embedding"], response.get("usage") or {}
+            vector, usage = response["data"][0]["embedding"], response.get("usage")
         except (KeyError, IndexError, TypeError, AttributeError):
-            vector, usage = [], {}
-        return _completion(vector, usage.get("prompt_tokens"), began)
+            vector, usage = [], None
+        return _completion(vector, usage.get("prompt_tokens") if isinstance(usage, Mapping) else 0, began)
 
 
 class OllamaEmbeddings(Ollama):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import threading
@@ -33,6 +34,7 @@ _REFUSED = {"no-schema": ("format", r"\bformat\b|grammar|schema"), "no-logprobs"
 """Parts that a version or a model may not take, and the words by which a refusal names them."""
 _digests: dict[tuple[str, str], tuple[float, str]] = {}
 _lock = threading.Lock()
+log = logging.getLogger(__name__)
 
 
 class OllamaError(Exception):
@@ -154,6 +156,7 @@ def pull(
     stop = CancelledError("Stopped.", "Ollama keeps what it has downloaded.")
     try:
         for update in ask(endpoint, "/api/pull", body, seconds=PULL_SECONDS, cancelled=cancelled):
+            update = update if isinstance(update, Mapping) else {}
             done, total = read_count(update.get("completed")), read_count(update.get("total"))
             on_progress(done, total, str(update.get("status") or ""))
             if cancelled():
@@ -189,9 +192,9 @@ class Ollama:
         if time.monotonic() - checked_at > 60:
             try:
                 installed = list_installed(self.endpoint, cancelled=self.cancelled)
+                digest = installed.get(self.model) or installed.get(f"{self.model}:latest") or ""
             except ModelError:
-                installed = {}
-            digest = installed.get(self.model) or installed.get(f"{self.model}:latest") or ""
+                pass  # busy: the model is what it was, and its stored answers keep their names
             with _lock:
                 _digests[name] = (time.monotonic(), digest)
         return f"{self.endpoint.url}|{self.model}@{digest[:12]}"

@@ -143,3 +143,8 @@ def innermost(llm: LLM) -> LLM:
     while isinstance(llm, LLMWrapper):
         llm = llm.inner
     return llm
+
+
+def timeout_of(llm: LLM) -> float:
+    """Seconds that a model's endpoint is given for a whole answer where somebody has set them; else 0."""
+    return float(getattr(getattr(innermost(llm), "endpoint", None), "timeout", None) or 0)

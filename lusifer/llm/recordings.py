@@ -170,7 +170,8 @@ class Recording:
         if user not in header.users:
             some = _list_some([self.label(user) for user in self.users])
             raise InvalidInputError(
-                f"This user is not in the recording {self.name}.",
+                # Where the files' ids are texts, only those of its own users are known here.
+                f"{'This user' if header.user_labels else f'User {user}'} is not in the recording {self.name}.",
                 f"Choose one of its {len(header.users)} users ({some}), {instead}.",
             )
         if (history, batch_size) != (header.history, header.batch_size):

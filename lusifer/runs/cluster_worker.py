@@ -43,9 +43,9 @@ class HomeStore(Store):
         super().__init__(path)
         self._claims: dict[str, set[str]] = {}
 
-    def claim_for(self, worker: str, key: str) -> bool:
+    def claim_for(self, worker: str, key: str, beside_batches: bool) -> bool:
         """Claim an answer for a worker, see `Store.claim_answer`."""
-        claimed = self.claim_answer(key)
+        claimed = self.claim_answer(key, beside_batches=beside_batches)
         if claimed:
             self._claims.setdefault(worker, set()).add(key)
         return claimed
@@ -189,9 +189,9 @@ class WorkerStore(Store):
         """See `Store`."""
         return int(self._wait_for(self._call_home("release_dead_bookings")))
 
-    def claim_answer(self, key: str) -> bool:
+    def claim_answer(self, key: str, *, beside_batches: bool = False) -> bool:
         """See `Store`; held at home."""
-        return bool(self._wait_for(self._call_home("claim_for", self.worker, key)))
+        return bool(self._wait_for(self._call_home("claim_for", self.worker, key, beside_batches)))
 
     def release_answer(self, key: str) -> None:
         """See `Store`; it arrives after the answer that was sent before."""

@@ -85,10 +85,11 @@ def export_run(store: Store, run: str, file: Path) -> dict[str, int]:
     """Write a run with its rows and everything it depends on to a file; rows written, by table.
 
     Raises:
-        InvalidInputError: there is no such run, or the file already exists.
+        InvalidInputError: there is no such run, its rows are damaged (nobody could take them in), or the file already
+            exists.
     """
     table_file = tables.table_path(run)
-    files = {table_file.name: table_file.read_bytes()} if table_file.is_file() else {}
+    files = {table_file.name: tables.require_whole(table_file).read_bytes()} if table_file.is_file() else {}
     return store.export_run(run, file, files)
 
 

@@ -54,7 +54,7 @@ def make_recording(store: Store, run: str, file: Path, *, note: str = "") -> Rec
             f"{file} is there, or is no NAME{SUFFIX}.", f"Give a new file whose name ends {SUFFIX}."
         )
     prompt_set = _find_prompts(store, row["model_version"])
-    evolutions = _complete_evolutions(store, row)
+    evolutions = _complete_evolutions(store, row, prompt_set)
     if not evolutions:
         raise InvalidInputError(f"Run {run} has no user whose evolution is complete.", "Resume the run first.")
     settings = {(e["history"], e["batch_size"]) for e in evolutions}
@@ -106,20 +106,33 @@ def _find_prompts(store: Store, version: str) -> PromptSet:
     return shipped
 
 
-def _complete_evolutions(store: Store, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The evolutions of a run's users that have all their steps, one a user."""
+def _complete_evolutions(store: Store, row: Mapping[str, Any], prompt_set: PromptSet) -> list[dict[str, Any]]:
+    """The evolutions of a run's users that have all their steps, one a user.
+
+    The same users may have been evolved elsewhere with other histories, which no run does; one with forecasts goes
+    before one without, and what came last before what came earlier (details of movies may have come in between).
+    """
     table = tables.read_table(row["id"])
     users = row["params"].get("users")
     wanted = set(table["user_id"].tolist()) if table is not None else None
     if wanted is None and isinstance(users, list):
         wanted = set(users)
-    found: dict[int, dict[str, Any]] = {}
     of_model = (row["dataset_hash"], row["split"], row["model"], row["model_version"], "")
-    for evolution in store.list_evolutions(*of_model) or store.list_evolutions(*of_model, forecasts=False):
-        if (wanted is None or evolution["user_id"] in wanted) and evolution["steps"]:
-            found[evolution["user_id"]] = evolution  # the last one, where details came in between
-    most = {user: -(-e["history"] // e["batch_size"]) for user, e in found.items()}
-    return [e for user, e in found.items() if e["steps"] == most[user] or store.list_ratings(e["id"])]
+    complete = [
+        e
+        for forecasts in (False, True)
+        for e in store.list_evolutions(*of_model, forecasts=forecasts)
+        if (wanted is None or e["user_id"] in wanted) and e["steps"] and _is_complete(store, e)
+    ]
+    usual = (prompt_set.history, prompt_set.batch_size)
+    found = {e["user_id"]: e for e in complete if (e["history"], e["batch_size"]) == usual}
+    found = found or {e["user_id"]: e for e in complete}
+    return sorted(found.values(), key=lambda e: int(e["user_id"]))
+
+
+def _is_complete(store: Store, evolution: Mapping[str, Any]) -> bool:
+    most = -(-evolution["history"] // evolution["batch_size"])
+    return evolution["steps"] == most or bool(store.list_ratings(evolution["id"]))
 
 
 def _answers(store: Store, evolution: Mapping[str, Any]) -> Iterator[RecordedAnswer]:

@@ -27,15 +27,20 @@ class AnswerClaims(SQLiteBase):
     def _locks_path(self) -> Path:
         return Path(f"{self.path.resolve()}-locks")
 
-    def claim_answer(self, key: str) -> bool:
-        """Claim the right to ask for an answer; whether nobody else has it. Where nothing can be held, all have it."""
+    def claim_answer(self, key: str, *, beside_batches: bool = False) -> bool:
+        """Claim the right to ask for an answer; whether nobody else has it. Where nothing can be held, all have it.
+
+        Args:
+            key: names the answer.
+            beside_batches: also where a batch asks for it: one may take a day.
+        """
         locks = self.process_locks
         if locks is None:
             return True
         if not locks.try_hold(f"answer {key}"):
             return False
         # Held first, looked up then: a batch writes its claims first, and looks at what is held then.
-        if self._living_claims([key], locks):
+        if not beside_batches and self._living_claims([key], locks):
             self.release_answer(key)
             return False
         return True

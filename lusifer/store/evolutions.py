@@ -46,7 +46,7 @@ class Evolutions(SQLiteBase):
     def list_evolutions(
         self, dataset_hash: str, split: str, model: str, version: str, evidence: str, *, forecasts: bool = True
     ) -> list[dict[str, Any]]:
-        """Evolutions of one model on one split, with forecasts or without, by user.
+        """Evolutions of one model on one split, with forecasts or without, by user, of one user as they came.
 
         Each has ``steps``, how many are stored.
         """
@@ -55,7 +55,7 @@ class Evolutions(SQLiteBase):
                 "select *, (select count(*) from steps where evolution_id = evolutions.id) as steps"
                 " from evolutions where dataset_hash = ? and split = ? and model = ?"
                 " and model_version = ? and forecasts = ? and coalesce(evidence, '') = ?"
-                " order by user_id, id",
+                " order by user_id, rowid",
                 [dataset_hash, split, model, version, int(forecasts), evidence],
             )
         )

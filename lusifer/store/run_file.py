@@ -22,7 +22,8 @@ from lusifer.safe_files import parse_json
 
 VERSION = 1
 MAX_BYTES, MAX_SECONDS, MAX_CELL = 4_000_000_000, 300.0, 500_000_000
-"""How large a run file, how long its reading and how large a cell of it may be."""
+"""How large a run file, how long its reading and how large a cell of it may be. Seconds are of this thread's computing:
+on a busy machine any may wait."""
 MAX_NAME, MAX_TEXT = 1000, 50_000_000
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,79}")
 """What a run may be called: its rows lie in a file of this name."""
@@ -290,12 +291,12 @@ def open_run_file(
         raise InvalidInputError(f"There is no file {file}.", "Give the path of an exported run.")
     if file.stat().st_size > MAX_BYTES:
         raise InvalidInputError(f"{file} has more than {MAX_BYTES:,} bytes.", "Export a smaller run.")
-    deadline = time.monotonic() + MAX_SECONDS
+    deadline = time.thread_time() + MAX_SECONDS
     # Immutable: neither a journal nor a write-ahead log that lies beside it is looked into.
     with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
         try:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL)
-            connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+            connection.set_progress_handler(lambda: time.thread_time() > deadline, 10_000)
             for pragma in ("trusted_schema = off", "cell_size_check = on", "query_only = on"):
                 connection.execute(f"pragma {pragma}")
             source = RunFile(file, connection, columns, checks)

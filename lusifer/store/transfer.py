@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from lusifer.store.core import SQLiteBase, explain_error, now, translates_sqlite
 from lusifer.store.run_file import VERSION, Check, open_run_file
 from lusifer.store.schema import migrations
 
-TABLES = ("runs", "answers", "evolutions", "steps", "ratings", "answer_notes")
+TABLES = ("answers", "evolutions", "steps", "ratings", "answer_notes")
 """Tables whose rows are copied as they are; calls and prompt versions get new numbers on the other side."""
+TAKEN_AT_ONCE = 500
+"""The most rows that one transaction takes in."""
 
 
 class Transfer(SQLiteBase):
@@ -57,20 +60,13 @@ class Transfer(SQLiteBase):
         pairs |= {(c["spec"], c.get("prompt_version")) for c in params.get("candidates", [])}
         if run_row.get("model_version"):
             pairs.add((run_row["model"], run_row["model_version"]))
-        users = params.get("users") if isinstance(params.get("users"), list) else None
-        if users is None:
-            users = [
-                r["user_id"]
-                for r in db.query("select distinct user_id from calls where run_id = ? and user_id is not null", [run])
-            ]
-        evolutions = self._evolutions(db, run_row, pairs, users, run)
+        evolutions = self._evolutions(db, run_row, pairs, params.get("users"), run)
         ids = [e["id"] for e in evolutions]
+        # By run and evolution alone: the same users, model and prompts may have been asked about other data.
         light = "select id, key, messages is not null from calls where"
         calls = {r[0]: r[1:] for r in db.execute(f"{light} run_id = ?", [run])}
-        for model, version in sorted(pairs, key=str):
-            condition = f"model = ? and prompt_version = ? and status in ('ok', 'cached') and user_id in {_LISTED}"
-            rows = db.execute(f"{light} {condition}", [model, version, json.dumps(users)])
-            calls |= {r[0]: r[1:] for r in rows}
+        condition = f"status in ('ok', 'cached') and evolution in {_LISTED}"
+        calls |= {r[0]: r[1:] for r in db.execute(f"{light} {condition}", [json.dumps(ids)])}
         keys = sorted({key for key, _ in calls.values() if key})
         unasked = set(keys) - {key for key, has_messages in calls.values() if has_messages}  # by another run first
         others = db.execute(f"{light} status = 'ok' and key in {_LISTED}", [json.dumps(list(unasked))])
@@ -94,7 +90,8 @@ class Transfer(SQLiteBase):
         """Take in a file that `export_run` wrote: the run's id, new rows by table, and the run's own file by its name.
 
         What is here already stays as it is, so a second import changes nothing. All rows are looked at before one is
-        taken.
+        taken. They are taken little by little, the run itself last: others, whose answers are paid for, write in
+        between, and an import that was killed shows no run and is done by the next one.
 
         Args:
             file: the file; it may be anybody's.
@@ -106,40 +103,24 @@ class Transfer(SQLiteBase):
         conn = self._open().conn
         columns = {
             table: {r[1]: r[2] for r in conn.execute(f"pragma table_info({table})")}
-            for table in ("prompt_versions", *TABLES, "calls")
+            for table in ("prompt_versions", *TABLES, "calls", "runs")
         }
         inserted: dict[str, int] = {}
         with open_run_file(file, columns, checks or {}) as source:
             source.check()
             files = source.files()
-            with self.writing() as db:
-                conn = db.conn
-                numbers: dict[int, int] = {}
-                versions_before = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
-                for old in source.rows("prompt_versions"):
-                    numbers[old["number"]] = self._take_prompt(conn, old)
-                versions_after = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
-                for table in TABLES:
-                    rows = source.rows(table)
-                    inserted[table] = _insert(
-                        conn, table, (_renumbered(r, numbers) if table == "runs" else r for r in rows)
-                    )
-                known_calls = {
-                    tuple(r)
-                    for r in conn.execute(
-                        "select created_at, coalesce(key, ''), coalesce(run_id, ''), status from calls"
-                    )
-                }
-                inserted["calls"] = _insert(
-                    conn,
-                    "calls",
-                    (
-                        {k: v for k, v in c.items() if k != "id"}
-                        for c in source.rows("calls")
-                        if (c["created_at"], c.get("key") or "", c.get("run_id") or "", c["status"]) not in known_calls
-                    ),
-                )
-                inserted["prompt_versions"] = versions_after - versions_before
+            with self.writing(paid=True) as db:
+                before = _count_prompts(db.conn)
+                numbers = {old["number"]: self._take_prompt(db.conn, old) for old in source.rows("prompt_versions")}
+                inserted["prompt_versions"] = _count_prompts(db.conn) - before
+            for table in (*TABLES, "calls", "runs"):
+                inserted[table] = 0
+                arriving = source.rows(table)
+                while portion := list(islice(arriving, TAKEN_AT_ONCE)):
+                    with self.writing(paid=True) as db:
+                        rows = _new_calls(db.conn, portion) if table == "calls" else portion
+                        renumbered = [_renumbered(r, numbers) for r in rows] if table == "runs" else rows
+                        inserted[table] += _insert(db.conn, table, renumbered)
         return source.run, inserted, files
 
     # ---- parts ------------------------------------------------------------------------------------
@@ -149,19 +130,23 @@ class Transfer(SQLiteBase):
         db: sqlite_utils.Database,
         run_row: Mapping[str, Any],
         pairs: Iterable[tuple[Any, Any]],
-        users: Sequence[int],
+        users: Any,
         run: str,
     ) -> list[dict[str, Any]]:
-        own = [run.partition("-")[2]] if run[:7] in {"evolve-", "whatif-"} else []
-        rows = list(_select(db, "evolutions", "id", own))
-        dataset, split = run_row.get("dataset_hash"), run_row.get("split")
-        for model, version in pairs:
-            rows += db.query(
-                "select * from evolutions where model = ? and model_version = ? and"
-                f" (? is null or dataset_hash = ?) and user_id in {_LISTED}",
-                [model, version, dataset, dataset, json.dumps(users)],
-            )
-        return list({e["id"]: e for e in rows if split in {None, e["split"]}}.values())
+        """The evolutions that a run's calls were made for; of a recorded run those of its users and models too."""
+        told = db.execute("select distinct user_id, evolution from calls where run_id = ?", [run]).fetchall()
+        own = {evolution for _, evolution in told if evolution}
+        own |= {run.partition("-")[2]} if run[:7] in {"evolve-", "whatif-"} else set()
+        rows = list(_select(db, "evolutions", "id", sorted(own)))
+        if run_row:
+            users = users if isinstance(users, list) else [user for user, _ in told if user is not None]
+            for model, version in pairs:
+                rows += db.query(
+                    "select * from evolutions where model = ? and model_version = ? and dataset_hash is ?"
+                    f" and split is ? and user_id in {_LISTED}",
+                    [model, version, run_row.get("dataset_hash"), run_row.get("split"), json.dumps(users)],
+                )
+        return list({e["id"]: e for e in rows}.values())
 
     @staticmethod
     def _prompts(
@@ -216,6 +201,23 @@ def _select(db: sqlite_utils.Database, table: str, column: str, values: Sequence
     for start in range(0, len(values), SELECTED_AT_ONCE):
         portion = json.dumps(values[start : start + SELECTED_AT_ONCE])
         yield from db.query(f"select * from {table} where {column} in {_LISTED} order by rowid", [portion])
+
+
+def _count_prompts(conn: sqlite3.Connection) -> int:
+    return int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
+
+
+def _new_calls(conn: sqlite3.Connection, calls: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Those calls that are not here yet, without their numbers, which are others' here."""
+    found = list(calls)
+    keys = json.dumps([c["key"] for c in found if c.get("key")])
+    query = "select created_at, coalesce(key, ''), coalesce(run_id, ''), status from calls"
+    known = {tuple(row) for row in conn.execute(f"{query} where key in {_LISTED} or key is null", [keys])}
+    return [
+        {name: value for name, value in c.items() if name != "id"}
+        for c in found
+        if (c["created_at"], c.get("key") or "", c.get("run_id") or "", c["status"]) not in known
+    ]
 
 
 def _marks(values: Sequence[Any] | Mapping[str, Any]) -> str:

@@ -53,21 +53,21 @@ with both.container():
     words = worth.describe_words(run) if run is not None else ""
     if words:
         with st.container(border=True):
-            st.caption("Its words")
+            st.caption("Its statements")
             st.markdown(words)
     with st.container(border=True):
         st.caption("Connected")
         st.markdown(escape_markdown(" · ".join(shown_person.connected_models(ctx, shown))))
         st.caption("Connect OpenAI, Ollama or any compatible server in the sidebar, under *Connect a model*.")
 
-st.subheader("Is it any good? Error on held-out ratings (RMSE, less is better)", anchor=False)
+st.subheader("Is it any good? Error on held-out ratings (RMSE, lower is better)", anchor=False)
 chart = st.container(border=True)
 
 with st.grid(3, min_column_width=260, gap="medium"):
     for title, text, page, go in (
         (
             "See a person",
-            f"{len(data.users):,} users. Step through how the picture forms, have movies rated, turn one rating round.",
+            f"{len(data.users):,} users. Step through how the picture forms, predict ratings, change one.",
             "evolution",
             f"Open user {name}",
         ),

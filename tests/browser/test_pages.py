@@ -1,4 +1,4 @@
-"""Cold deep links, foreign text and the keyboard, in a real browser; what every page owes is in `test_accessible`."""
+"""Cold deep links, foreign text and the keyboard, in a real browser; what every page owes is in `test_paths`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from playwright.sync_api import Page, expect
 from lusifer.datasets import Dataset, splits
 from lusifer.datasets.splits import Split
 from lusifer.evaluation import sample_users
+from tests.browser.accessibility import COLOURS, serious
 from tests.browser.conftest import App, running, settled
-from tests.browser.test_accessible import COLOURS, serious
 from tests.conftest import Lay
 from tests.conftest import link as link_folder
 from tests.servers.openai import KEY, OpenAIServer
@@ -228,7 +228,7 @@ def test_the_linked_view_of_an_evolution(visit, app: App) -> None:
     settled(page)
     main = page.locator("[data-testid=stMain]")
     assert main.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
-    assert not serious(page, *COLOURS)  # all rules at full width: test_accessible
+    assert not serious(page, *COLOURS)  # all rules at full width: test_paths
 
 
 def test_a_row_of_the_users_table_opens_that_user(visit, app: App) -> None:

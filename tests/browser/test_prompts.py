@@ -151,21 +151,6 @@ def test_calls_show_what_a_model_said_as_text(visit, app: App, data: Path) -> No
     _harmless(page)
 
 
-def test_nothing_scrolls_sideways_on_a_narrow_screen(visit, app: App) -> None:
-    for link in (
-        "prompts?model=openai:small&view=Compare",
-        "prompts?view=Versions",
-        "hands?user=13&hands=What+if",
-        "hands?hands=You",
-        "evolution?user=13&beside=true&other-user=405",
-    ):
-        page = settled(visit(f"{app.url}/{link}", width=800))
-        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-        seen = page.evaluate("document.querySelector('[data-testid=stMain]').clientWidth")
-        assert wide <= seen + 1, link
-        expect(page.locator("[data-testid=stException]")).to_have_count(0)
-
-
 def test_a_person_rates_with_the_keyboard(visit, app: App, data: Path) -> None:
     page = settled(visit(f"{app.url}/hands?hands=You"))
     page.get_by_role("button", name="New user").click()

@@ -12,6 +12,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -120,6 +121,20 @@ def test_who_waits_asks_itself_where_the_first_one_fails(store, error) -> None:
     thread.join()
 
 
+def test_a_question_that_takes_long_is_not_asked_beside(store, monkeypatch) -> None:
+    """An endpoint that is given hours for an answer is waited for as long: a second question would be paid too."""
+    clock, slow = time.monotonic, Answering(0.3)
+    slow.endpoint = Endpoint("x", "http://127.0.0.1/v1", timeout=10**6)
+    llm, results = CachedLLM(slow, store), list[bool]()
+    threads = [threading.Thread(target=lambda: results.append(llm.complete(question(1)).cached)) for _ in range(2)]
+    monkeypatch.setattr(time, "monotonic", lambda: clock() * 10_000)  # hours go by
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert llm.inner.asked == 1 and sorted(results) == [False, True]
+
+
 def test_waiting_for_somebody_elses_answer_can_be_cancelled(store) -> None:
     llm = CachedLLM(Answering(), store, lambda: True)
     assert store.claim_answer(llm.key(question(1)))
@@ -198,6 +213,36 @@ def test_a_small_budget_is_used_up_by_many_workers(store, scope) -> None:
     assert {f.kind for f in failures} == {"budget"} and len(failures) == 16
     name = llm.budget.names()[scope]
     assert 3000 - 600 - 15 <= store.get_spent(scope, name)[0] <= 3000, "up to what one more call might take"
+
+
+def test_who_waits_for_money_waits_as_long_as_some_comes_back(store, monkeypatch) -> None:
+    """One call fits at a time and takes 400 seconds, and the last of eight waits for seven."""
+    passed = [0.0]
+    clock = SimpleNamespace(
+        monotonic=lambda: time.monotonic() + passed[0], sleep=time.sleep, strftime=time.strftime, gmtime=time.gmtime
+    )
+    monkeypatch.setattr(budget_module, "time", clock)
+
+    class Slow(Answering):
+        def complete(self, messages, **options) -> Completion:
+            passed[0] += 400
+            return super().complete(messages, **options)
+
+    llm = CachedLLM(BudgetedLLM(Slow(0.05), store, Budget(run=SpendingLimit(tokens=1000), run_id="r")), store)
+    failures: list[ModelError] = []
+
+    def ask(number: int) -> None:
+        try:
+            llm.complete(question(number), max_tokens=500)
+        except ModelError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures and store.get_spent("run", "r")[0] == 8 * 15
 
 
 def test_waiting_for_money_can_be_cancelled(store) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -116,6 +118,10 @@ def test_a_password_in_the_address_is_shown_nowhere() -> None:
     assert "planted-password" not in repr(failed.value)
 
 
+def _too_busy(*_: object, **__: object) -> dict[str, str]:
+    raise ModelError("Busy.", kind="timeout")
+
+
 def test_models_and_digests(server, monkeypatch) -> None:
     endpoint = Endpoint("ollama", server.url, kind="ollama")
     assert client.list_running(endpoint) == ["qwen05:latest"] == model(server).list_models()
@@ -124,7 +130,13 @@ def test_models_and_digests(server, monkeypatch) -> None:
     server.digest = "0" * 64
     assert model(server).identity == first, "asked at most once a minute"
     monkeypatch.setattr(client, "_digests", {})
-    assert model(server).identity != first, "another file under the same name answers differently"
+    second = model(server).identity
+    assert second != first, "another file under the same name answers differently"
+    monkeypatch.setattr(client, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 100))
+    monkeypatch.setattr(client, "list_installed", _too_busy)
+    assert model(server).identity == second, (
+        "a minute later it is too busy to say: else its stored answers would be asked for again"
+    )
 
 
 def test_pulling(server) -> None:

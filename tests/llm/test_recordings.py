@@ -91,7 +91,7 @@ def test_it_works_without_a_database(ml100k, last10) -> None:
 @pytest.mark.parametrize(
     ("what", "change"),
     [
-        ("User 1 is not in", {"user": 1}),
+        ("This user is not in", {"user": 1}),
         ("histories of 40", {"history": 30}),
         ("batches of 10", {"batch_size": 20}),
     ],
@@ -142,6 +142,12 @@ def test_a_run_becomes_a_recording_that_answers_the_same(
     ctx = RunContext(ml100k, last10, store)
     config = UserModelConfig("openai:a", keys={"openai": KEY})
     run = run_comparison(ctx, config, ComparisonSpec(["simulator", "bias"], [7, 13], calibration=False), "two users")
+    *_, last = store.list_evolutions(
+        ml100k.hash, last10.id, "openai:a", run.row["model_version"], "", forecasts=False
+    )  # of one of the users, and evolved elsewhere with a shorter history
+    fields = {name: value for name, value in last.items() if name not in {"id", "steps", "created_at"}}
+    store.save_evolution("elsewhere", {**fields, "history": 20, "forecasts": 1})
+    store.save_steps("elsewhere", store.list_steps(last["id"])[:2])
     made = make_recording(store, run.id, data_dir / "mine.jsonl.gz", note="by the test")
     assert made.users == (7, 13) and made.header.answered_by == "openai:a" and made.header.note == "by the test"
     assert add_recording(data_dir / "mine.jsonl.gz").name == "mine"

@@ -84,9 +84,9 @@ def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store
     touched = {}
     join = population.join_parts
 
-    def looking(name: str, count: int):
+    def looking(name: str, count: int, dataset):
         touched.update({p.name: p.stat().st_mtime_ns for p in tables.parts_folder(name).iterdir()})
-        return join(name, count)
+        return join(name, count, dataset)
 
     monkeypatch.setattr(population, "join_parts", looking)
     assert simulate(ctx, users, resume=run["id"]) == run["id"]

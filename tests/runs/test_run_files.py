@@ -19,7 +19,7 @@ from lusifer.cli.main import main
 from lusifer.errors import InvalidInputError
 from lusifer.prompts import versions
 from lusifer.runs import listing, tables
-from lusifer.store import Store, run_file
+from lusifer.store import Store, run_file, transfer
 from tests.conftest import ROOT
 
 STEP = {
@@ -288,6 +288,33 @@ def test_a_whole_file_is_taken_in_once(attacked, tmp_path) -> None:
     assert all(listing.import_run(store, file)[1].values())
     assert not any(listing.import_run(store, file)[1].values())
     pd.testing.assert_frame_equal(tables.read_table(run), pd.DataFrame({"a": [1, 2]}))
+
+
+def test_an_import_that_is_killed_shows_no_run_and_the_next_one_ends_it(attacked, tmp_path, monkeypatch) -> None:
+    """Others write in between, so it is no single transaction; and damaged rows are not handed on."""
+    run, file = attacked
+    store, insert = Store(tmp_path / "data" / "lusifer.db"), transfer._insert  # noqa: SLF001 - where it is killed
+    taken: list[str] = []
+
+    def killed(conn, table, rows) -> int:
+        if table == "calls":
+            raise KeyboardInterrupt
+        taken.append(table)
+        return insert(conn, table, rows)
+
+    monkeypatch.setattr(transfer, "_insert", killed)
+    with pytest.raises(KeyboardInterrupt):
+        listing.import_run(store, file)
+    assert store.get_run(run) is None and "answers" in taken and "runs" not in taken
+    monkeypatch.undo()
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path / "data"))
+    assert listing.import_run(store, file)[1]["runs"] == 1 and store.get_run(run)["status"] == "done"
+    path = tables.table_path(run)
+    content = bytearray(path.read_bytes())
+    content[10] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InvalidInputError, match="damaged"):
+        listing.export_run(store, run, tmp_path / "again.db")
 
 
 def test_runs_of_every_age_and_kind_are_taken_in(tmp_path, monkeypatch) -> None:

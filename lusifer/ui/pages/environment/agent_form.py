@@ -27,6 +27,7 @@ from lusifer.ui.components import automatic_work, job_panel, run_picker
 from lusifer.ui.formatting import format_cost
 from lusifer.ui.pages.environment.environment_view import (
     DEFAULT_AGENTS,
+    REWARD_NAMES,
     REWARD_TITLES,
     play_episode,
     show_agreement,
@@ -124,7 +125,13 @@ def show_form(ctx: PageContext, store: Store | None, expanded: bool) -> dict[str
             slate = st.number_input("Slate size", 1, 20, 1, key="play-slate", width=120)
             length = st.number_input("Max episode length", 5, 500, 50, 5, key="play-length", width=140)
             evolve = st.number_input("Update profile every", 1, 100, 10, key="play-evolve", width=160)
-            reward = st.selectbox("Reward", list(REWARDS), key="play-reward", width=150)
+            reward = st.selectbox(
+                "Reward",
+                list(REWARDS),
+                key="play-reward",
+                width=190,
+                format_func=lambda name: REWARD_NAMES[name],
+            )
         st.caption(f"Reward: {REWARD_TITLES[reward]}; a skip gives 0.")
         spec = AgentPlaySpec(
             tuple(names or ()),
@@ -210,7 +217,7 @@ def show_episode_form(ctx: PageContext, options: dict[str, Any]) -> None:
 
 def _pick_player(data: Dataset) -> str:
     """The field for who plays, by the id in the files; empty where nobody is named."""
-    label, key, placeholder = "User ID (blank = random)", "talk-user", "drawn"
+    label, key, placeholder = "User ID (blank = random)", "talk-user", "random"
     if file_ids.COLUMN in data.users:
         return st.text_input(label, key=key, width=170, placeholder=placeholder).strip()
     number = st.number_input(label, min_value=0, value=None, key=key, width=170, placeholder=placeholder)

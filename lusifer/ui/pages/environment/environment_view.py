@@ -24,6 +24,14 @@ REWARD_TITLES = {
     "click": "1 for every accepted item",
     "diversity": "the rating, minus a penalty for repetition",
 }
+REWARD_NAMES = {
+    "sample": "sampled rating",
+    "expected": "expected rating",
+    "centred": "rating vs. user's mean",
+    "click": "accepted",
+    "diversity": "rating, diverse",
+}
+"""The same, short."""
 
 
 def show_agreement(run: dict[str, Any]) -> None:
@@ -70,7 +78,7 @@ def show_result(data: Dataset, run: dict[str, Any]) -> None:
     curves = agent_runs.learning_curves(log)
     curves["agent"] = curves["agent"].map(lambda a: agents.AGENT_TITLES.get(a, a))
     st.plotly_chart(
-        environment_charts.learning_curves(curves, reward),
+        environment_charts.learning_curves(curves, REWARD_NAMES.get(reward, reward)),
         alt="Mean reward of each agent over the run, with intervals over seeds",
     )
     summary = pd.DataFrame(run["summary"]["agents"]).astype({"reward": float})

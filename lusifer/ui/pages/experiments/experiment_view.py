@@ -95,9 +95,7 @@ def show_form(ctx: PageContext, store: Store | None, name: str, new_run: Slot[st
                 if st.button(f"Run ({tag})", icon=":material/play_arrow:", type="primary"):
                     start_experiments(key, ctx, [spec], seed)
                     st.rerun()
-                if ctx.builtin and st.button(
-                    "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
-                ):
+                if ctx.builtin and st.button("Run all (costs nothing)", icon=":material/playlist_play:"):
                     every = build_specs(ctx, list(EXPERIMENTS), users, which, options)
                     start_experiments(key, ctx, every, seed)
                     st.rerun()

@@ -199,6 +199,8 @@ def show_reasons(rows: pd.DataFrame, limit: int = 20) -> None:
     """The first ratings with the reasons that were given."""
     st.subheader("Reasons", icon=":material/format_quote:")
     for row in rows.head(limit).to_dict("records"):
-        rating_text = "no rating" if np.isnan(row["expected"]) else f"{row['rating']:g} ({row['expected']:.2f})"
+        rating_text = (
+            "no rating" if np.isnan(row["expected"]) else f"rating {row['rating']:g}, expected {row['expected']:.2f}"
+        )
         truth = f", actual {row['true']:g}" if np.isfinite(row["true"]) else ""
         st.markdown(f"**{escape_markdown(row['title'])}** · {rating_text}{truth}  \n{escape_markdown(row['reason'])}")
