@@ -180,7 +180,7 @@ def _provided(dataset: Dataset) -> Split:
     users, items = custom_tables.test_pairs(dataset)
     table = dataset.ratings
     tested = np.isin(table.user.astype(np.int64) * width + table.item, users.astype(np.int64) * width + items)
-    return _cut(table, tested, PROVIDED)
+    return replace(_cut(table, tested, PROVIDED), files=True)  # other test files are another split of that name
 
 
 def _from_end(table: RatingTable) -> NDArray[np.int64]:

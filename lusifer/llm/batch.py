@@ -165,8 +165,8 @@ class BatchAPI:
     def _submit(self, keys: list[str], questions: dict[str, Question]) -> None:
         if self.cancelled():
             raise CancelledError("Stopped before a batch was submitted.", "Answers so far are saved.")
+        client = self.model.connect()  # first: nothing is set aside for what can't be asked
         booking = self._book([questions[k] for k in keys])
-        client = self.model.connect()
         content = b"".join(question_line(self.model, k, questions[k]) for k in keys)
         self.on_progress(0, len(keys), f"Submitting a batch of {len(keys):,} requests")
         try:

@@ -76,7 +76,8 @@ class BatchFiles:
     poll_interval: float = 30.0
     on_progress: Progress = ignore_progress
     cancelled: Callable[[], bool] = lambda: False
-    taken: set[str] = field(default_factory=set)
+    taken: dict[str, int] = field(default_factory=dict)
+    """Answer files that were taken, and their bytes then (0: not known): one that has grown since is read again."""
 
     def __post_init__(self) -> None:
         inner: Any = self.llm
@@ -90,7 +91,8 @@ class BatchFiles:
         self.model = inner.protocol
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.taken = set(json.loads(self._taken_file.read_text(encoding="utf-8")))
+            taken = json.loads(self._taken_file.read_text(encoding="utf-8"))
+            self.taken = {str(name): int(taken[name]) if isinstance(taken, dict) else 0 for name in taken}
         except FileNotFoundError:
             pass
         except (OSError, ValueError, TypeError, RecursionError) as error:
@@ -110,11 +112,7 @@ class BatchFiles:
             CancelledError: ``cancelled`` said so. The files stay; an answer file counts whenever it comes.
         """
         by_key = {self.llm.key(messages, **options): (messages, options) for messages, options in questions}
-        answered = 0
-        for path in sorted(self.folder.glob("answers-*.jsonl")):  # those that came while nobody waited
-            if path.name not in self.taken and path.is_file():
-                answered += self._take(path, by_key)[0]
-        return answered + ask_unclaimed(
+        return self._take_new(by_key) + ask_unclaimed(
             self.llm.store,
             list(by_key),
             lambda keys: self._ask(keys, by_key),
@@ -137,10 +135,19 @@ class BatchFiles:
                     "Fix the cause and resume the run: what lacks an answer is written into a new file.",
                     kind="batch",
                 )
+            answered += self._take_new(questions)
             stored = self.llm.store.has_answers(keys)
             keys = [key for key in keys if key not in stored]
             if not keys:
                 break
+        return answered
+
+    def _take_new(self, questions: dict[str, Question]) -> int:
+        """Store the answers of files that came while nobody waited, or that have grown since they were taken."""
+        answered = 0
+        for path in sorted(self.folder.glob("answers-*.jsonl")):
+            if path.is_file() and self.taken.get(path.name) not in {0, path.stat().st_size}:
+                answered += self._take(path, questions)[0]
         return answered
 
     def _write(self, keys: Sequence[str], questions: dict[str, Question]) -> Path:
@@ -191,7 +198,8 @@ class BatchFiles:
         """Store the answers of a file; how many, and why the first other one is none."""
         count, reason, ours = 0, "", False
         stored = self.llm.store.has_answers(list(questions))
-        for line in path.read_bytes().decode("utf-8", errors="replace").split("\n"):
+        content = path.read_bytes()
+        for line in content.decode("utf-8", errors="replace").split("\n"):
             if not line.strip():
                 continue
             key, answer = read_answer_line(self.model, line)
@@ -206,9 +214,9 @@ class BatchFiles:
                 stored.add(key)
                 count += 1
         if ours:
-            self.taken.add(path.name)
+            self.taken[path.name] = len(content)
             with replacing(self._taken_file) as partial:
-                partial.write_text(json.dumps(sorted(self.taken)), encoding="utf-8")
+                partial.write_text(json.dumps(dict(sorted(self.taken.items()))), encoding="utf-8")
         return count, reason
 
 

@@ -236,6 +236,17 @@ def test_files_of_a_split_are_read_together_and_as_a_split(tmp_path: Path, names
     assert len(split.train) + len(split.test) == len(RATINGS)
 
 
+def test_other_test_files_are_another_split(tmp_path: Path) -> None:
+    """A bug of old: what was stored of a split was taken for one of other test files."""
+    ids = []
+    for turn in (0, 1):
+        files = parts(["train.csv", "valid.csv", "test.csv"], comma)
+        if turn:
+            files["train__csv"], files["test__csv"] = files["test__csv"], files["train__csv"]
+        ids.append(splits.make(accept(write(tmp_path / str(turn) / "x", **files)), "provided").id)
+    assert ids[0] != ids[1] and all(i.startswith("provided#") for i in ids)
+
+
 def test_pieces_of_one_table_are_read_together(tmp_path: Path) -> None:
     folder = write(tmp_path / "x", **parts(["ratings_1.csv", "ratings_2.csv", "ratings_10.csv"], comma))
     mapping = custom_tables.propose_mapping(folder)

@@ -203,6 +203,17 @@ def test_only_servers_of_that_protocol_know_batches(store, tmp_path, monkeypatch
         BatchAPI(create_llm("ollama:x", store), tmp_path / "s.json")
 
 
+def test_nothing_is_set_aside_where_nobody_can_be_asked(ml100k, last10, store, model, tmp_path, monkeypatch) -> None:
+    """A bug of old: each try without a key left money set aside for good."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    budget = Budget(run=SpendingLimit(1.0), run_id="run-x")
+    keyless = replace(model, llm=create_llm("openai:a", store, budget=budget))
+    with pytest.raises(ModelError, match="key"):
+        batches(keyless, tmp_path).answer_all(questions_of(ml100k, last10, model, [1]))
+    assert store.get_room("run", "run-x", "dollars").calls == 0
+
+
 def test_a_wrong_key_says_so(ml100k, last10, store, model, openai_server, tmp_path) -> None:
     wrong = replace(model, llm=create_llm("openai:a", store, keys={"openai": "sk-wrong-000000000"}))
     with pytest.raises(ModelError) as error:

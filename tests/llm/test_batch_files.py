@@ -141,6 +141,23 @@ def test_a_file_that_is_still_being_written_is_waited_for(ml100k, last10, store,
     assert run.summary["failed_users"] == 0 and not (folder / "questions-006.jsonl").exists()
 
 
+def test_a_file_that_grows_after_it_was_taken_is_read_again(store, openai_server, folder) -> None:
+    """A bug of old: what came after a long pause was never looked at, and asked for again."""
+    asked = [([Message("user", f"{n}?")], Options()) for n in range(4)]
+    llm = create_llm("files:a-model", store)
+    by_key = {llm.key(m, **o): (m, o) for m, o in asked}
+    files = BatchFiles(llm, folder, 0.02)
+    answers = files._write(list(by_key), by_key)  # noqa: SLF001
+    Colleague(openai_server, folder).answer(folder / "questions-001.jsonl")
+    whole = answers.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    answers.write_bytes(b"".join(lines[:2]))
+    assert files._take_new(by_key) == 2 and files._take_new(by_key) == 0  # noqa: SLF001
+    answers.write_bytes(whole)
+    assert BatchFiles(llm, folder, 0.02).answer_all(asked) == 2
+    assert not (folder / "questions-002.jsonl").exists()
+
+
 def test_a_file_without_answers_stops_the_run_with_its_reason(ml100k, last10, store, openai_server, folder) -> None:
     openai_server.always = "500"
     ctx, started = RunContext(ml100k, last10, store), list[str]()
