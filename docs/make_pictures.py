@@ -49,7 +49,7 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "ml-100k").symlink_to((DATA / "ml-100k").resolve(), target_is_directory=True)
-        with running(Path(folder)) as app, sync_playwright() as playwright:
+        with running(Path(folder), LUSIFER_AUTOMATIC="1") as app, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=exe, args=finder.flags())
             for theme in ("light", "dark"):
                 for draw in (evolution, home):
