@@ -400,7 +400,7 @@ RATING = {"item_id": 1, "title": "T", "rating": 4, "timestamp": 10, "predicted":
         {"timestamp": True},
         {"item_id": 10**30},
         {"item_id": 999_999},
-        {"item_id": "1"},
+        {"item_id": "one"},
         {"rating": 99},
         {"rating": float("nan")},
         {"rating": None},

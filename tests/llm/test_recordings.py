@@ -91,7 +91,7 @@ def test_it_works_without_a_database(ml100k, last10) -> None:
 @pytest.mark.parametrize(
     ("what", "change"),
     [
-        ("This user is not in", {"user": 1}),
+        ("User 1 is not in", {"user": 1}),
         ("histories of 40", {"history": 30}),
         ("batches of 10", {"batch_size": 20}),
     ],

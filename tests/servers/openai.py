@@ -19,6 +19,8 @@ from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from lusifer.llm import transport
+
 KEY = "sk-planted-0123456789abcdef"
 
 
@@ -109,6 +111,7 @@ class OpenAIServer:
     def __exit__(self, *exc: object) -> None:
         self.http.shutdown()
         self.http.server_close()
+        transport.forget_clients(self.url)  # the next server may have this port
 
     def behave(self, *ways: str) -> None:
         """Queue how the next requests are answered; after that, ``always``."""
