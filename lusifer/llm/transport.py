@@ -90,13 +90,6 @@ def client_for(url: str) -> Any:
         return _clients[name]
 
 
-def forget_clients(url: str) -> None:
-    """Let the kept connections to addresses that begin so go: another server may have the port next."""
-    with _lock:
-        for name in [name for name in _clients if name[0].startswith(url)]:
-            _clients.pop(name).close()
-
-
 def request_json(
     method: str,
     url: str,

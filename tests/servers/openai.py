@@ -19,8 +19,6 @@ from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from lusifer.llm import transport
-
 KEY = "sk-planted-0123456789abcdef"
 
 
@@ -111,7 +109,6 @@ class OpenAIServer:
     def __exit__(self, *exc: object) -> None:
         self.http.shutdown()
         self.http.server_close()
-        transport.forget_clients(self.url)  # the next server may have this port
 
     def behave(self, *ways: str) -> None:
         """Queue how the next requests are answered; after that, ``always``."""
@@ -478,8 +475,8 @@ class OpenAIServer:
                 rows[0]["rating"] = None
             if way == "foreign-ids":
                 rows = [{**r, "item_id": r["item_id"] + 100_000} for r in rows[:1]] + rows[1:]
-            other = {**rows[0], "rating": values[rows[0]["rating"] == values[0]]}
-            rows = {"duplicates": [r for r in rows for _ in range(2)], "two-ratings": [*rows, other]}.get(way, rows)
+            others = [{**r, "rating": values[r["rating"] == values[0]]} for r in rows[:1]]
+            rows = {"duplicates": [r for r in rows for _ in range(2)], "two-ratings": [*rows, *others]}.get(way, rows)
             if way == "strings":
                 rows = [{**r, "item_id": str(r["item_id"]), "rating": f"{r['rating']}/5"} for r in rows]
             text = json.dumps({"ratings": rows})
