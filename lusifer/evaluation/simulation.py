@@ -256,6 +256,10 @@ def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> 
     )
 
 
+WAKE_SECONDS = 0.5
+"""How often the main thread looks up while others work."""
+
+
 def run_threaded(
     work: Callable[[int], None],
     count: int,
@@ -296,7 +300,8 @@ def run_threaded(
     with ThreadPoolExecutor(workers, thread_name_prefix="lusifer-user") as pool:
         futures = [pool.submit(guarded, index) for index in range(count)]
         try:
-            wait(futures)
+            while wait(futures, timeout=WAKE_SECONDS).not_done:
+                pass  # a signal that the system gave to another thread is looked at only by one that runs
         except BaseException:  # Ctrl-C: what has not begun shall not begin, and who is asking a model stops
             failed.set()
             with shutdown.requested():
