@@ -22,7 +22,7 @@ from lusifer.evaluation.experiments.arms import Arm, all_finite, estimate_cost, 
 from lusifer.evaluation.experiments.result import Panel, Point, Result, format_figure
 from lusifer.evaluation.experiments.setup import ExperimentSetup, require_users
 from lusifer.evaluation.experiments.spec import ExperimentSpec, Option
-from lusifer.evaluation.simulation import SimulationResult
+from lusifer.evaluation.simulation import WAKE_SECONDS, SimulationResult
 from lusifer.progress import ignore_progress
 from lusifer.simulator import community as communities
 from lusifer.simulator.calibration import Forecasts, apply_calibration, collect_forecasts, fit_calibrator, prior_of
@@ -230,7 +230,8 @@ def _baselines(
         futures = {pool.submit(predict, j) for j in jobs}
         try:
             while futures:
-                finished, futures = wait(futures, return_when=FIRST_COMPLETED)
+                # Looks up now and then: a signal may have come in at another thread.
+                finished, futures = wait(futures, WAKE_SECONDS, FIRST_COMPLETED)
                 for future in finished:
                     name, lengths, values = future.result()
                     for known, values_of_length in zip(lengths, np.split(values, len(lengths)), strict=True):
