@@ -28,8 +28,9 @@ def join_runs(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str]) -
     Returns:
         The rows of the first that the second has too, with the second's predictions as ``NAME:other``.
     """
-    others = second[["user_id", "item_id", *names]].rename(columns={name: name + OTHER for name in names})
-    return first.merge(others, on=["user_id", "item_id"], validate="one_to_one")
+    pair = ["user_id", "item_id"]  # once each: a run of another machine may hold one twice
+    others = second[[*pair, *names]].rename(columns={name: name + OTHER for name in names})
+    return first.drop_duplicates(pair).merge(others.drop_duplicates(pair), on=pair)
 
 
 def measure_differences(

@@ -33,7 +33,7 @@ MAX_TITLE = 22
 def pinned_ids(store: Store | None) -> list[str]:
     """The runs that are pinned, the first pinned first. A visitor begins with the operator's pins."""
     own = session_keys.SESSION_PINS.get()
-    if own is not None and _is_session_s(store):
+    if own is not None and _belong_to_session(store):
         return list(own)
     return [] if store is None else store.list_pinned_runs()
 
@@ -45,13 +45,13 @@ def toggle_pin(store: Store | None, run: str) -> None:
         StoreError: the run is gone, or the database can't be written.
     """
     pinned = pinned_ids(store)
-    if store is None or _is_session_s(store):
+    if store is None or _belong_to_session(store):
         session_keys.SESSION_PINS.set(tuple(r for r in pinned if r != run) if run in pinned else (*pinned, run))
     else:
         store.pin_run(run, run not in pinned)
 
 
-def _is_session_s(store: Store | None) -> bool:
+def _belong_to_session(store: Store | None) -> bool:
     """Whether pins belong to the session: others neither see nor undo them."""
     return store is None or settings.is_public()
 
