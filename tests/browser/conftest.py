@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_playwright
 
 from tests.browser import finder
 from tests.conftest import PATIENCE, ROOT
@@ -156,3 +156,16 @@ def settled(page: Page) -> Page:
     while page.locator("[data-stale=true]").count() and time.monotonic() < deadline:
         page.wait_for_timeout(50)
     return page
+
+
+def resting_box(place: Locator) -> FloatRect:
+    """Where an element lies once it has stopped moving; while a page is drawn anew it has no place at all."""
+    deadline = time.monotonic() + 10
+    before = None
+    while time.monotonic() < deadline:
+        box = place.bounding_box()
+        if box is not None and box == before:
+            return box
+        before = box
+        place.page.wait_for_timeout(50)
+    raise AssertionError(f"{place} did not come to rest; last seen at {before}")

@@ -15,7 +15,7 @@ from lusifer.datasets import Dataset, splits
 from lusifer.datasets.splits import Split
 from lusifer.evaluation import sample_users
 from tests.browser.accessibility import COLOURS, serious
-from tests.browser.conftest import App, running, settled
+from tests.browser.conftest import App, resting_box, running, settled
 from tests.conftest import Lay
 from tests.conftest import link as link_folder
 from tests.servers.openai import KEY, OpenAIServer
@@ -194,11 +194,11 @@ def test_the_linked_view_of_an_evolution(visit, app: App) -> None:
     page.keyboard.press("Enter")
     expect(drama).to_have_attribute("aria-pressed", "true")
     expect(page.locator(".details .evidence")).to_contain_text("Career Girls 2")
-    place = page.get_by_text("Dislikes", exact=True).bounding_box()
+    place = resting_box(page.get_by_text("Dislikes", exact=True))
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("heading", name="The profile after step 4")).to_be_visible()
-    moved = page.get_by_text("Dislikes", exact=True).bounding_box()
-    assert place and moved and abs(place["y"] - moved["y"]) < 2, "no place is lost"
+    moved = resting_box(page.get_by_text("Dislikes", exact=True))
+    assert abs(place["y"] - moved["y"]) < 2, "no place is lost"
     expect(page.locator(".statement[aria-pressed=true]")).to_contain_text("Slow, inward drama is weak")
     expect(page.locator(".details del")).to_contain_text("his lowest point")
     page.keyboard.press("Escape")
@@ -207,8 +207,7 @@ def test_the_linked_view_of_an_evolution(visit, app: App) -> None:
     # The timeline by click, drag and keys; the address follows.
     tabs.nth(0).click()
     expect(page.get_by_role("heading", name="The profile after step 1")).to_be_visible()
-    start, end = tabs.nth(0).bounding_box(), tabs.nth(2).bounding_box()
-    assert start and end
+    start, end = resting_box(tabs.nth(0)), resting_box(tabs.nth(2))
     page.mouse.move(start["x"] + 20, start["y"] + 20)
     page.mouse.down()
     page.mouse.move(end["x"] + 20, end["y"] + 20, steps=8)
@@ -235,8 +234,7 @@ def test_a_row_of_the_users_table_opens_that_user(visit, app: App) -> None:
     page = settled(visit(f"{app.url}/users?user=405"))
     table = page.get_by_test_id("stDataFrame").last
     table.scroll_into_view_if_needed()
-    box = table.bounding_box()
-    assert box
+    box = resting_box(table)
     page.mouse.click(box["x"] + 14, box["y"] + 35 * 2 + 16)
     expect(page.get_by_label("User ID")).not_to_have_value("405")
     expect(page).to_have_url(re.compile(r"user=\d+"))
@@ -273,8 +271,7 @@ def test_uploaded_predictions_and_the_person_behind_a_point(
 
     point = settled(page).locator(".js-plotly-plot").nth(4).locator(".points path").first
     point.evaluate("e => e.scrollIntoView({block: 'center'})")
-    place = point.bounding_box()
-    assert place
+    place = resting_box(point)
     page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
     expect(page).to_have_url(re.compile("slice=activity"))
     link = settled(page).get_by_role("link", name=re.compile("the profile after step"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -204,9 +205,9 @@ def test_ctrl_c_begins_no_further_user(ml100k, last10, store, kept, openai_serve
 
     from lusifer.evaluation import simulation
 
-    def interrupted(waiting) -> None:
+    def interrupted(waiting, timeout) -> None:
         while len(openai_server.requests) < 6:
-            pass
+            time.sleep(0.01)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(simulation, "wait", interrupted)
