@@ -61,7 +61,13 @@ def start_experiments(key: str, ctx: PageContext, specs: list[ExperimentRequest]
             return run_experiments(run_context, config, specs, on_start=job.follow_run)[-1].id
         return run_experiment(run_context, config, specs[0], resume=resume, on_start=job.follow_run).id
 
-    state.get_jobs().start(key, "Experiment", work, store=store)
+    announce_queue(state.get_jobs().start(key, "Experiment", work, store=store), specs)
+
+
+def announce_queue(job: Job, specs: Sequence[ExperimentRequest]) -> None:
+    """Have a job say which experiments it runs, in this order."""
+    for spec in specs:
+        job.report_part(spec.experiment.name, {})
 
 
 def option_field(name: str, key: str, option: Option) -> int:

@@ -45,6 +45,7 @@ def show_traces(ctx: PageContext, store: Store | None) -> None:
         )
         return
     users, user, selected, calls = _find_place(trace)
+    _say_other_user(trace, user)
     total, listed = trace.total(), traced_calls.add(users.values())
     if listed.calls == total.calls:  # all users are listed: their times are known too
         total = replace(total, seconds=listed.seconds)
@@ -130,7 +131,8 @@ def _find_place(
     opened = {tree_data.user_key(u): u for u in users}.get(chosen_user(trace.name, wanted))
     if opened is None and asked is not None and asked not in users:
         users = trace.users(asked)
-    candidates = (opened, asked, searched, _current_user(trace))
+    current, nearest = _current_user(trace), trace.nearest_user(page_state.current().user)
+    candidates = (opened, asked, searched, current, nearest)
     user = next((u for u in candidates if u is not None and u in users), next(iter(users), None))
     calls = trace.calls(user)
     found = traced_calls.find_key(calls, wanted) if wanted else None
@@ -140,6 +142,16 @@ def _find_place(
         gone = f"There is no call {wanted[:60]} in this trace; it may have been deleted. The first one is shown."
         page_state.settle("call", shown, gone if missing else "")
     return users, user, shown, calls
+
+
+def _say_other_user(trace: TraceSource, user: int | None) -> None:
+    """Say whose calls are shown, where there are none about the user who is looked at elsewhere."""
+    current = page_state.current().user
+    if current and user is not None and not page_state.current().call and _current_user(trace) is None:
+        asked, opened = escape_markdown(current), escape_markdown(trace.label(user))
+        st.info(
+            f"No call of this trace is about user {asked}; user {opened} is opened.", icon=":material/person_search:"
+        )
 
 
 def _current_user(trace: TraceSource) -> int | None:
