@@ -93,13 +93,14 @@ def offer_recorded(data: Dataset, recording: Recording, user: int) -> page_state
     return {f"Show user {escape_markdown(nearest)}, who is recorded": {"model": recording.spec, "user": nearest}}
 
 
-def is_recorded(ctx: PageContext, user: int, instead: str = "") -> bool:
+def is_recorded(ctx: PageContext, user: int, instead: str = "", *, prefix: str = "") -> bool:
     """Whether the chosen model can simulate a user; else offers what can be done about it.
 
     Args:
         ctx: the choices.
         user: the user.
         instead: what is shown instead, as a sentence.
+        prefix: of the fields of the page's state that hold model and user: ``other_`` for those of the other side.
     """
     recording = ctx.recording
     if recording is None or user in recording.users:
@@ -109,8 +110,9 @@ def is_recorded(ctx: PageContext, user: int, instead: str = "") -> bool:
         f"{escape_markdown(recording.name)}, which holds {len(recording.users)} users. {instead}",
         icon=":material/movie:",
     )
+    offers = {**offer_recorded(ctx.dataset, recording, user), "Use the built-in for this user": {"model": BUILTIN}}
     page_state.show_offers(
-        {**offer_recorded(ctx.dataset, recording, user), "Use the built-in for this user": {"model": BUILTIN}}
+        {text: {prefix + field: value for field, value in fields.items()} for text, fields in offers.items()}
     )
     return False
 

@@ -201,7 +201,8 @@ def panel_points(panel: Mapping[str, Any]) -> pd.DataFrame:
     """A panel's points as a table, predictors by their titles."""
     frame = pd.DataFrame(panel["points"], columns=["series", "x", "value", "low", "high"])
     frame["series"] = frame["series"].map(lambda s: predictor_titles.TITLES.get(s, s))
-    return frame.astype({"value": float, "low": float, "high": float})
+    # Rounding errors of a computer are no figures: a spread of 1e-16 is none.
+    return frame.astype({"value": float, "low": float, "high": float}).round(9)
 
 
 def describe_panel(panel: Mapping[str, Any], frame: pd.DataFrame) -> str:
