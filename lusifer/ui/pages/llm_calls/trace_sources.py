@@ -18,6 +18,8 @@ from lusifer.ui.pages.llm_calls import traced_calls
 from lusifer.ui.pages.llm_calls.traced_calls import Sums, TracedCall
 
 SCOPES: tuple[Scope, ...] = ("run", "evolution")
+UNRECORDED = {"evolve-": "Evolution", "rate-": "Predicted ratings", "scratch-": "Draft of a prompt"}
+"""How calls outside recorded runs are called, by how their names begin."""
 COST_COLUMNS = ["purpose", "step", "seconds", "input_tokens", "output_tokens", "price"]
 
 
@@ -211,8 +213,9 @@ def _run_title(run: str, title: str | None) -> str:
     """A run as people know it; calls outside recorded runs have names of their own."""
     if title is None and run == "again":
         return "Asked again"
-    if title is None and run.startswith("evolve-"):
-        return f"Evolution {run.removeprefix('evolve-')}"
+    for prefix, name in UNRECORDED.items():
+        if title is None and run.startswith(prefix):
+            return f"{name} {run.removeprefix(prefix)}"
     return f"{title or 'Run'} {run}"
 
 

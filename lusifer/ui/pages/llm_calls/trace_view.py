@@ -29,6 +29,8 @@ from lusifer.ui.pages.llm_calls.traced_calls import Sums, TracedCall
 from lusifer.ui.state import PageContext
 
 _RATINGS = "ratings"
+MIN_TIMED = 20
+"""Calls from which on their slowest twentieth is told."""
 
 
 def show_traces(ctx: PageContext, store: Store | None) -> None:
@@ -175,7 +177,11 @@ def _describe(trace: TraceSource, total: Sums) -> str:
         )
         missing = "times or prices" if total.tokens else "times, tokens or prices"
         return escape_markdown(f"{text} It holds no {missing}.")
-    parts = [f"{total.calls:,} calls", f"{total.cached:,} from cache", f"{total.tokens:,} tokens"]
+    parts = [
+        f"{total.calls:,} call{'s' * (total.calls != 1)}",
+        f"{total.cached:,} from cache",
+        f"{total.tokens:,} tokens",
+    ]
     parts.append(
         "price unknown" if total.price is None else f"{format_money(total.price)}{'+' if total.unpriced else ''}"
     )
@@ -261,11 +267,7 @@ def _show_charts(trace: TraceSource) -> None:
                     call_charts.latency_by_purpose(timed[["purpose", "seconds"]]),
                     alt="Seconds per call by purpose: median, quartiles and single calls",
                 )
-                half, slow = timed["seconds"].quantile([0.5, 0.95])
-                st.caption(
-                    f"Half of the {len(timed):,} newest calls took less than {half:.1f} s, 19 of 20 less than "
-                    f"{slow:.1f} s."
-                )
+                st.caption(_describe_latency(timed["seconds"]))
         if not priced.empty:
             with st.container():
                 st.subheader("Cost by step", icon=":material/payments:")
@@ -282,6 +284,14 @@ def _show_charts(trace: TraceSource) -> None:
                     call_charts.amount_by_step(table, series, "Tokens per call", "tokens"), alt="Tokens by step"
                 )
                 st.caption("Mean tokens of a call: the question grows with the history that it shows.")
+
+
+def _describe_latency(seconds: pd.Series[float]) -> str:
+    """How long calls took; of fewer than twenty, nobody can say what 19 of 20 took."""
+    half, slow = (tree_data.format_seconds(float(s)) for s in seconds.quantile([0.5, 0.95]))
+    if len(seconds) < MIN_TIMED:
+        return f"The median of {len(seconds)} call{'s' * (len(seconds) != 1)} is {half}."
+    return f"Half of the {len(seconds):,} newest calls took less than {half}, 19 of 20 less than {slow}."
 
 
 def _melt_tokens(calls: pd.DataFrame) -> pd.DataFrame:
