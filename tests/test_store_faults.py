@@ -102,7 +102,8 @@ def test_no_question_about_a_run_adds_up_its_rows(store) -> None:
     seen: list[str] = []
     connection = _connection(store)
     connection.set_trace_callback(seen.append)
-    booking = store.set_aside(_names(run), 10, 0.1, dict.fromkeys(("run", "session", "day"), ("dollars", 9.0)))
+    limits = {(scope, "dollars"): 9.0 for scope in ("run", "session", "day")}
+    booking = store.set_aside(_names(run), 10, 0.1, limits)
     store.settle_later(booking, 1, 0.1)
     store.save_answer("k", ANSWER, {"status": "ok", "run_id": run})
     store.get_run_usage(run), store.get_usage(), store.get_spent("day", "d"), store.get_answer("k")

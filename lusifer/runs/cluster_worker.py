@@ -149,10 +149,10 @@ class WorkerStore(Store):
         names: dict[str, str],
         tokens: int,
         dollars: float | None,
-        limits: Mapping[str, tuple[str, float | None]],
+        limits: Mapping[tuple[str, str], float],
         model: str = "",
         owned: bool = True,
-    ) -> int | tuple[str, float, float]:
+    ) -> int | tuple[str, str]:
         """See `Store`; counted at home, for all workers together."""
         booking = self._wait_for(self._call_home("set_aside", names, tokens, dollars, dict(limits), model, owned))
         return booking if isinstance(booking, int) else tuple(booking)

@@ -166,10 +166,10 @@ def test_a_budget_holds_for_all_workers_together(store, tmp_path) -> None:
     home = StoreActor(str(store.path))
     workers = [WorkerStore(tmp_path / f"{n}.db", home.call, lambda said: said) for n in "ab"]
     names = {"run": "r", "session": "", "day": "2026-11-25"}
-    limits = {"run": ("tokens", 1000.0)}
+    limits = {("run", "tokens"): 1000.0}
     booked = [w.set_aside(names, 400, None, limits) for w in workers]
     assert all(isinstance(b, int) for b in booked) and store.get_spent("run", "r")[0] == 800
-    assert workers[0].set_aside(names, 400, None, limits) == ("run", 800.0, 1000.0)
+    assert workers[0].set_aside(names, 400, None, limits) == ("run", "tokens")
     workers[1].settle(booked[1], 100, None)
     assert store.get_spent("run", "r")[0] == 500
     assert isinstance(workers[0].set_aside(names, 400, None, limits), int)
