@@ -96,6 +96,21 @@ def test_a_total_that_is_wrong_is_noticed_and_put_right_when_its_run_ends(store,
     assert store.get_spent("day", _names(run)["day"]) == (3, 0.5) and "wrong" in caplog.text
 
 
+def test_rounding_is_no_difference_and_a_difference_is_no_rounding(store, caplog) -> None:
+    """Sums of dollars differ by rounding in proportion to their size; counts of calls and tokens never do."""
+    run = store.start_run("comparison", "T")
+    call = {"status": "ok", "run_id": run, "input_tokens": 10**10}
+    for price in (1e8, *[0.1] * 40):
+        store.save_call({**call, "key": "k", "price": price})
+        store.settle(store.set_aside(_names(run), 10, price, {}), 10, price)
+    assert store.check_totals(run) and not caplog.text
+    right = store.get_run_usage(run)
+    for column, wrong in (("tokens", 1), ("price", 1.0), ("made", 1)):
+        with store.writing() as db:
+            db.execute(f"update calls_totals set {column} = {column} + ?", [wrong])
+        assert not store.check_totals(run) and store.get_run_usage(run) == pytest.approx(right, rel=1e-12)
+
+
 def test_no_question_about_a_run_adds_up_its_rows(store) -> None:
     """By the plan of each statement: none of them scans, and none looks at more rows than it gives."""
     run = store.start_run("comparison", "T")
