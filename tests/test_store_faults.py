@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,6 +184,47 @@ def test_what_was_paid_for_waits_longer_for_a_locked_file(
     finally:
         release.join()
         holder.close()
+
+
+@pytest.mark.parametrize("write", [PAID["answer"], OTHERS["booking"]], ids=["answer", "booking"])
+def test_whoever_writes_waits_for_the_end_of_a_vacuum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Store], object]
+) -> None:
+    """However large the file is: here it takes ten times as long as anybody waits for a lock."""
+    monkeypatch.setattr(core, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(core, "PAID_BUSY_SECONDS", 0.05)
+    store, is_locked = Store(tmp_path / "lusifer.db"), threading.Event()
+    store.save_evolution("e", {"user_id": 1})
+    with store.writing() as db:
+        db.execute("insert into runs (id, kind, params) values ('r', 'comparison', ?)", [f'{{"x": "{"x" * 10**6}"}}'])
+
+    def slow() -> None:
+        if not is_locked.is_set():
+            try:
+                with contextlib.closing(sqlite3.connect(store.path, timeout=0)) as other:
+                    other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                is_locked.set()
+                time.sleep(0.5)
+
+    def vacuum() -> None:
+        _connection(store).set_progress_handler(slow, 20)
+        store.vacuum()
+        store.close()
+
+    vacuuming = threading.Thread(target=vacuum)
+    vacuuming.start()
+    try:
+        assert is_locked.wait(20)
+        write(store)
+        write(Store(store.path))
+    finally:
+        vacuuming.join()
+    before = sqlite3.connect(store.path, isolation_level=None)
+    before.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="is locked"):
+        write(store)
+    before.close()
 
 
 # ---- moved, replaced, deleted ---------------------------------------------------------------------
