@@ -27,7 +27,7 @@ from lusifer.simulator.types import SimulatedRating
 from lusifer.store import Store
 
 MAX_UNANSWERED_IN_A_ROW = 24
-"""Users without an answer, one after the other, after which no further one is asked for."""
+"""Users without an answer, one after the other, after which no further one is asked for: what is stored is used."""
 GO_ON = "Run it again once that has passed: what was answered is saved and not asked again."
 
 
@@ -103,7 +103,8 @@ def simulate(
 
     A user without a history is rated from demographics alone. A user whose evolution fails has no
     ratings (they stay missing), and is ``unanswered`` where the error passes by itself; a model that can't be asked at
-    all, or a spent budget, ends the work. After `MAX_UNANSWERED_IN_A_ROW` such users nobody further is asked.
+    all, or a spent budget, ends the work. After `MAX_UNANSWERED_IN_A_ROW` such users nobody further is asked; users
+    whose answers are all stored are simulated as ever.
 
     Args:
         ctx: the data, caches, seed, progress and cancellation.
@@ -148,13 +149,13 @@ def simulate(
         steps: list[Step] = []
         try:
             causes = list(in_a_row)
-            if len(causes) >= MAX_UNANSWERED_IN_A_ROW:  # the server is gone, and each further try would take minutes
-                raise ModelError(causes[-1], kind="server")
+            is_gone = len(causes) >= MAX_UNANSWERED_IN_A_ROW  # the server, and each further try would take minutes
+            user_model = model.stored_only(causes[-1]) if is_gone else model
             try:
                 for step in run_evolution(
                     dataset,
                     split,
-                    model,
+                    user_model,
                     spec,
                     store,
                     cancelled=ctx.cancelled,
@@ -163,7 +164,7 @@ def simulate(
                     steps.append(step)
             except EmptyHistoryError:
                 pass  # a cold start: nothing to read, and the demographics to go by
-            ratings = rate_items(dataset, split, model, spec, steps, items, store, community)
+            ratings = rate_items(dataset, split, user_model, spec, steps, items, store, community)
         except (ModelError, InvalidInputError) as error:
             # A template may fail for one user alone: that user has no ratings.
             if isinstance(error, ModelError) and error.is_fatal:
@@ -173,7 +174,8 @@ def simulate(
                 unanswered[user] = failure
                 in_a_row.append(failure)
         else:
-            in_a_row.clear()
+            if not is_gone:  # what is stored does not tell that the server is back
+                in_a_row.clear()
             failure = next((r.failure for r in ratings if r.failure), "")
         with lock:
             failed[0] += not ratings
