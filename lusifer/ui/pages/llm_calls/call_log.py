@@ -306,7 +306,10 @@ def show_export(store: Store) -> None:
             icon=":material/download:",
             key="export-go",
         )
-        st.caption("The whole database opens in Datasette too: see docs/database.md.")
+        st.caption(
+            "Users and items have the numbers that the database uses. The whole database opens in Datasette too: see "
+            "docs/database.md."
+        )
 
 
 def show_prune(store: Store) -> None:
