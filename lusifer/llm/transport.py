@@ -7,10 +7,12 @@ asked for: some servers always stream, others never do.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import threading
 import time
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -164,7 +166,7 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
     if limits.cancelled():
         raise CancelledError("Stopped before the server was asked.", "Finished work is saved.")
     ends, cancelled = time.monotonic() + limits.seconds, False
-    threading.Thread(target=work, name="lusifer-request", daemon=True).start()
+    _run_in_thread(work)
     try:
         while True:
             if not cancelled and limits.cancelled():
@@ -187,6 +189,32 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
             yield piece
     finally:
         left.set()
+
+
+_idle: deque[queue.SimpleQueue[Callable[[], None]]] = deque()
+"""Where threads wait for another request: a new one for each takes longer than what it does."""
+MAX_IDLE = 64
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # a child has its parent's list, but none of the threads
+
+
+def _run_in_thread(work: Callable[[], None]) -> None:
+    """Do a request's work in a thread that has ended another one's, else in a new one. ``work`` raises nothing."""
+    try:
+        _idle.pop().put(work)
+    except IndexError:
+        threading.Thread(target=_work_on, args=(work,), name="lusifer-request", daemon=True).start()
+
+
+def _work_on(work: Callable[[], None]) -> None:
+    waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+    while True:
+        work()
+        del work  # it holds an answer
+        if len(_idle) >= MAX_IDLE:
+            return
+        _idle.append(waiting)
+        work = waiting.get()
 
 
 def parse_values(chunks: Iterable[bytes]) -> Iterator[Any]:
