@@ -98,6 +98,7 @@ def simulate(
     community: Community | None = None,
     history: int | None = None,
     batch_size: int | None = None,
+    unanswered_before: list[str] | None = None,
 ) -> SimulationResult:
     """Evolve every user of the test rows and rate those rows.
 
@@ -114,6 +115,8 @@ def simulate(
         community: what a model with ``evidence`` is told.
         history: newest ratings read; ``None``: as the model has it.
         batch_size: ratings read at a time; ``None``: as the model has it.
+        unanswered_before: why the last users before these were not answered; kept up to date, for who simulates users
+            one by one.
 
     Raises:
         ModelError: a fatal one (`ModelError.is_fatal`).
@@ -131,7 +134,7 @@ def simulate(
     lock, done, failed = threading.Lock(), [0], [0]
     failures: list[str] = []
     unanswered: dict[int, str] = {}
-    in_a_row: list[str] = []
+    in_a_row = [] if unanswered_before is None else unanswered_before
 
     def simulate_user(index: int) -> None:
         user, rows = int(ids[index]), slice(int(offsets[index]), int(offsets[index + 1]))

@@ -265,6 +265,7 @@ class Worker:
 
         self.work: SharedInputs = ray.get(work[0])
         self.stopped, self._counting, self._busy = threading.Event(), threading.Lock(), 0
+        self._unanswered: list[str] = []  # in a row, whichever call they came with
         self.store: WorkerStore | None = None
         if store_actor is not None:
             self._file = Path(folder) / f"{uuid.uuid4().hex[:12]}.db"
@@ -291,7 +292,14 @@ class Worker:
             self._busy += 1
         try:
             ctx = RunContext(self.work.dataset, self.work.split, self.store, cancelled=self.stopped.is_set)
-            return simulate(ctx, self.model, test, forecasts=self.work.forecasts, community=self.work.community)
+            return simulate(
+                ctx,
+                self.model,
+                test,
+                forecasts=self.work.forecasts,
+                community=self.work.community,
+                unanswered_before=self._unanswered,
+            )
         finally:
             try:
                 if self.store is not None:
