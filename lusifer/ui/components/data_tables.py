@@ -13,14 +13,14 @@ MISSING = "–"
 """What stands in a table where there is no value; Streamlit's own word would be "None"."""
 
 
-MAX_TITLE_WIDTH = 285
+MAX_TITLE_WIDTH = 268
 """The widest column of titles, in pixels: on a phone a column of figures still fits beside it."""
 
 
 def title_column(label: str, titles: Iterable[object]) -> ColumnConfig:
     """A column of titles, as wide as the longest, that stays where the others are scrolled."""
     longest = max((len(str(title)) for title in titles), default=0)
-    width = min(max(round(7.4 * longest) + 18, 110), MAX_TITLE_WIDTH)
+    width = min(max(round(6.4 * longest) + 18, 110), MAX_TITLE_WIDTH)
     return st.column_config.TextColumn(label, pinned=True, width=width)
 
 
