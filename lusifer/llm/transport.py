@@ -21,6 +21,7 @@ from typing import Any
 from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.network import proxy_for, trusted_certificates
 from lusifer.llm.redact import hide, hide_in
+from lusifer.llm.turns import TURNS
 
 CONNECT_SECONDS = 10.0
 MAX_BYTES = 16 * 2**20
@@ -144,7 +145,7 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
 
     The thread closes the connection with the next piece that comes after the caller has left, or at its deadline. A
     cancel keeps a call from being made; one that is under way ends within `GRACE_SECONDS`, whatever the server does,
-    with its answer if that comes.
+    with its answer if that comes. Behind the last piece it is the caller's turn, see `lusifer.llm.turns`.
 
     Raises:
         CancelledError, DeadlineError: see `Limits`.
@@ -166,6 +167,7 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
     if limits.cancelled():
         raise CancelledError("Stopped before the server was asked.", "Finished work is saved.")
     ends, cancelled = time.monotonic() + limits.seconds, False
+    TURNS.give_back()
     _run_in_thread(work)
     try:
         while True:
@@ -183,6 +185,7 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
             except queue.Empty:
                 continue
             if piece is None:
+                TURNS.take()
                 return
             if isinstance(piece, BaseException):
                 raise piece
