@@ -95,7 +95,7 @@ def _show_reasons(verdict: trust.Verdict, lines: Mapping[str, TrustLine], here: 
         st.caption(f"Still to be measured: {escape_markdown(', '.join(names[:2]) + more)}.")
     pages = dict.fromkeys(page for key in verdict.missing if (page := MEASURED_ON.get(key)))
     if here in pages:
-        st.caption("Some of them by a new run on this page.")
+        st.caption("A new run on this page measures some of that.")
     for page in pages:
         if page == here:
             continue
