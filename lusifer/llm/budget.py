@@ -21,6 +21,7 @@ from lusifer import settings
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options, innermost, timeout_of
+from lusifer.llm.turns import TURNS
 from lusifer.store import Store
 from lusifer.store.bookings import Room
 
@@ -212,6 +213,7 @@ class BudgetedLLM(LLMWrapper):
             if room.settled + mine > most or (idle and not room.calls) or time.monotonic() > until:
                 raise self._exceeded(scope, unit, most, room)
             idle = not room.calls
+            TURNS.give_back()
             time.sleep(wait)
             wait = min(2 * wait, MAX_POLL_SECONDS)
 

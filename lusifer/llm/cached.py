@@ -14,6 +14,7 @@ from lusifer.errors import CancelledError, ModelError, StoreError
 from lusifer.llm.answer_text import read_finish
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import LLM, CallMetadata, Completion, LLMWrapper, Message, Options, Token
+from lusifer.llm.turns import TURNS
 from lusifer.store import Store
 
 RECORDED_OPTIONS = ("schema", "temperature", "seed", "max_tokens", "logprobs", "draw")
@@ -100,6 +101,7 @@ class CachedLLM(LLMWrapper):
         while not self.store.claim_answer(key, beside_batches=time.monotonic() > until):
             if self.cancelled():
                 raise CancelledError("Stopped while somebody else asked the same.", "Finished work is saved.")
+            TURNS.give_back()
             time.sleep(POLL_SECONDS)
         try:
             yield

@@ -15,6 +15,7 @@ from typing import Unpack
 from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options
+from lusifer.llm.turns import TURNS
 
 log = logging.getLogger(__name__)
 WINDOW_SECONDS = 60.0
@@ -51,6 +52,7 @@ class ConcurrencyLimiter:
                 wait = self._wait(tokens)
                 if wait <= 0:
                     break
+                TURNS.give_back()
                 self._changed.wait(min(wait, 0.2))
             self._inside += 1
             if self.rpm or self.tpm:

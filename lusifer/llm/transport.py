@@ -7,10 +7,12 @@ asked for: some servers always stream, others never do.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import threading
 import time
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from typing import Any
 from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.network import proxy_for, trusted_certificates
 from lusifer.llm.redact import hide, hide_in
+from lusifer.llm.turns import TURNS
 
 CONNECT_SECONDS = 10.0
 MAX_BYTES = 16 * 2**20
@@ -142,7 +145,7 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
 
     The thread closes the connection with the next piece that comes after the caller has left, or at its deadline. A
     cancel keeps a call from being made; one that is under way ends within `GRACE_SECONDS`, whatever the server does,
-    with its answer if that comes.
+    with its answer if that comes. Behind the last piece it is the caller's turn, see `lusifer.llm.turns`.
 
     Raises:
         CancelledError, DeadlineError: see `Limits`.
@@ -164,7 +167,8 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
     if limits.cancelled():
         raise CancelledError("Stopped before the server was asked.", "Finished work is saved.")
     ends, cancelled = time.monotonic() + limits.seconds, False
-    threading.Thread(target=work, name="lusifer-request", daemon=True).start()
+    TURNS.give_back()
+    _run_in_thread(work)
     try:
         while True:
             if not cancelled and limits.cancelled():
@@ -181,12 +185,39 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
             except queue.Empty:
                 continue
             if piece is None:
+                TURNS.take()
                 return
             if isinstance(piece, BaseException):
                 raise piece
             yield piece
     finally:
         left.set()
+
+
+_idle: deque[queue.SimpleQueue[Callable[[], None]]] = deque()
+"""Where threads wait for another request: a new one for each takes longer than what it does."""
+MAX_IDLE = 64
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # a child has its parent's list, but none of the threads
+
+
+def _run_in_thread(work: Callable[[], None]) -> None:
+    """Do a request's work in a thread that has ended another one's, else in a new one. ``work`` raises nothing."""
+    try:
+        _idle.pop().put(work)
+    except IndexError:
+        threading.Thread(target=_work_on, args=(work,), name="lusifer-request", daemon=True).start()
+
+
+def _work_on(work: Callable[[], None]) -> None:
+    waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+    while True:
+        work()
+        del work  # it holds an answer
+        if len(_idle) >= MAX_IDLE:
+            return
+        _idle.append(waiting)
+        work = waiting.get()
 
 
 def parse_values(chunks: Iterable[bytes]) -> Iterator[Any]:

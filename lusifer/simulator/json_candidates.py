@@ -87,6 +87,13 @@ def candidates(text: str) -> tuple[list[Candidate], int]:
 
     Of an unclosed one, what closes inside is there. A text with brackets nested beyond sense has none.
     """
+    whole = text.strip()
+    if whole[:1] in {"{", "["} and whole.count("{") + whole.count("[") <= MAX_DEPTH:
+        try:  # nearly every answer is JSON and nothing else: no bracket need be looked for
+            start = text.index(whole[0])
+            return [Candidate(_cleaned(parse(whole)), start, start + len(whole))], -1
+        except (ValueError, RecursionError):
+            pass
     spans, unclosed, depth = _brackets(text)
     if depth > MAX_DEPTH:
         return [], unclosed

@@ -1,0 +1,65 @@
+"""Threads whose answers have come compute one after the other, in the order in which they came.
+
+Python runs one thread at a time and changes between those that could run. Many threads that are answered at about the
+same time therefore end their work at about the same time: all of them late, and then all of them wait for the server
+together. In turn, the first asks its next question while the others still read, and the server is never idle. With 32
+threads and answers that take 200 ms, that is the difference between 85 % and 95 % of the rate that is possible
+(``benchmarks/throughput.py``).
+
+A turn is advice, not a lock: whoever waits longer than `PATIENCE_SECONDS` goes on without it, so a thread that ends, or
+waits for something else, holds up nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+
+PATIENCE_SECONDS = 0.05
+"""Ten times what lies between an answer and the next question."""
+
+
+class Turns:
+    """Whose turn it is, and who waits for theirs."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Nobody's turn."""
+        self._changing = threading.Lock()
+        self._holder = 0
+        self._waiting: deque[tuple[int, threading.Lock]] = deque()
+
+    def take(self) -> None:
+        """Wait for this thread's turn, which lasts until it gives it back."""
+        me = threading.get_ident()
+        with self._changing:
+            if self._holder in {0, me}:
+                self._holder = me
+                return
+            gate = threading.Lock()
+            gate.acquire()
+            self._waiting.append((me, gate))
+        if gate.acquire(timeout=PATIENCE_SECONDS):
+            return
+        with self._changing:
+            if (me, gate) in self._waiting:
+                self._waiting.remove((me, gate))
+            self._holder = me
+
+    def give_back(self) -> None:
+        """It is the next thread's turn, if it was this one's."""
+        with self._changing:
+            if self._holder != threading.get_ident():
+                return
+            self._holder = 0
+            if self._waiting:
+                self._holder, gate = self._waiting.popleft()
+                gate.release()
+
+
+TURNS = Turns()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=TURNS.reset)  # a child has none of its parent's threads
