@@ -35,7 +35,12 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
         recorded = [r.spec for r in _recordings(ctx)]
         options = list(dict.fromkeys([*model_picker.offered_models(ctx), *recorded, spec]))
         st.selectbox(
-            "Other model", options, key=page_state.seed("other_model", spec), accept_new_options=True, width=240
+            "Other model",
+            options,
+            format_func=lambda model: label(model) if model == BUILTIN else model,
+            key=page_state.seed("other_model", spec),
+            accept_new_options=True,
+            width=280,
         )
         name, prompts = ctx.prompts, ctx.prompt_set
         if spec in recorded:  # it holds answers to its own prompts alone
