@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import re
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import uvicorn
 from streamlit import net_util
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -143,6 +145,37 @@ def test_a_session_keeps_few_uploads(monkeypatch) -> None:
     kept = [f"f{n}" for n in range(20) if manager.get_files("s", [f"f{n}"])]
     assert kept == ["f16", "f17", "f18", "f19"] and manager.get_files("other", ["f"])
     assert net_util.get_external_ip() is None and net_util.get_internal_ip() is None
+
+
+def test_answers_in_two_pieces_wait_for_nobody(monkeypatch) -> None:
+    """A socket as Streamlit opens it: asyncio leaves Nagle's algorithm on for its connections."""
+    monkeypatch.setattr(uvicorn.Server, "startup", uvicorn.Server.startup)
+    server.send_at_once()
+
+    async def app(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"page"})
+
+    async def undelayed(listening: socket.socket) -> int:
+        made = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+        made.config.load()
+        made.lifespan = made.config.lifespan_class(made.config)
+        await made.startup(sockets=[listening])
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readline()
+        (connection,) = made.server_state.connections
+        accepted = connection.transport.get_extra_info("socket")  # type: ignore[union-attr]
+        found = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+        await made.shutdown(sockets=[listening])
+        return found
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        listening.setblocking(False)
+        assert asyncio.run(undelayed(listening))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ app.py`` itself, the first session does the same.
 from __future__ import annotations
 
 import logging
+import socket
 
+import uvicorn
 from streamlit import config, net_util
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
@@ -21,6 +23,7 @@ PUBLIC_UPLOAD_MB = 2
 PUBLIC_UPLOADS = 4
 """How many files of a session are kept on a public server: with the next one the oldest goes."""
 _add_file = MemoryUploadedFileManager.add_file
+_start_listening = uvicorn.Server.startup
 _guarded: list[bool] = []
 
 
@@ -56,12 +59,31 @@ def _add_public_file(manager: MemoryUploadedFileManager, session_id: str, file: 
         manager.remove_file(session_id, file_id)
 
 
+def send_at_once() -> None:
+    """Let the server send what it has to say without waiting for the other side's word (``TCP_NODELAY``).
+
+    A file is sent in two pieces, its headers and itself. Streamlit opens its socket without naming the protocol, so
+    asyncio does not know it as TCP's and leaves Nagle's algorithm on: the second piece waits until the browser has
+    acknowledged the first, which it puts off by 40 ms. A page takes a hundred files. Doing this again changes nothing.
+    """
+    uvicorn.Server.startup = _start_undelayed  # type: ignore[method-assign]
+
+
+async def _start_undelayed(server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
+    """Start as uvicorn does; connections take the option from the socket that they were accepted from."""
+    for listening in sockets or ():
+        if listening.family in {socket.AF_INET, socket.AF_INET6}:
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    await _start_listening(server, sockets)
+
+
 def main() -> None:
     """Streamlit's command line."""
     from streamlit.web.cli import main as run
 
     settings.configure_logging()
     guard()
+    send_at_once()
     run(prog_name="streamlit")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,13 +31,18 @@ def item_catalog(data: Dataset) -> pd.DataFrame:
     return frame
 
 
-def item_label(ctx: PageContext, item: int) -> str:
-    """A movie as a list shows it: its title, with its id where another movie is called the same.
+def item_labels(ctx: PageContext) -> Callable[[int], str]:
+    """What a list shows for a movie: its title, with its id where another movie is called the same.
 
     A list tells its entries apart by what it shows.
     """
-    title = ctx.dataset.item(item).title
-    return f"{title} · {ctx.dataset.item_label(item)}" if title in _shared_titles(ctx.dataset) else title
+    data, shared = ctx.dataset, _shared_titles(ctx.dataset)
+
+    def label(item: int) -> str:
+        title = data.item(item).title
+        return f"{title} · {data.item_label(item)}" if title in shared else title
+
+    return label
 
 
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASHES)

@@ -94,7 +94,7 @@ def show_ratings(
         f"{escape_markdown(what)} first.{first} Click a row for the person and the way there."
     )
     people = [f"{ctx.dataset.user_label(int(u))}" for u in listed["user_id"]]
-    movies = [item_picker.item_label(ctx, int(i)) for i in listed["item_id"]]
+    movies = [*map(item_picker.item_labels(ctx), listed["item_id"].astype(int))]
     noun = with_item_noun("Movie")
     table = pd.DataFrame({"User": people, noun: movies, "Actual": listed["rating"]})
     number = st.column_config.NumberColumn

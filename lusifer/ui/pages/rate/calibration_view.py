@@ -148,7 +148,7 @@ def show_breakdown(
             with_item_noun("Movie"),
             [int(i) for i in corrected.index],
             key="taken_apart",
-            format_func=lambda i: item_picker.item_label(ctx, i),
+            format_func=item_picker.item_labels(ctx),
         )
         movie = movie if movie in corrected.index else int(corrected.index[0])
         components = corrected.loc[movie].to_dict()

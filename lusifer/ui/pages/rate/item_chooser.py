@@ -91,7 +91,7 @@ def choose_items(ctx: PageContext, user: int) -> list[int]:
             with_item_noun("Movies to rate"),
             options,
             key=session_keys.RATED_ITEMS,
-            format_func=lambda i: item_picker.item_label(ctx, i),
+            format_func=item_picker.item_labels(ctx),
             max_selections=item_picker.MAX_ITEMS,
             persist_state="session",
             placeholder="Choose from the search results",

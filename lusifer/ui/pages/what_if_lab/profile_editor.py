@@ -93,7 +93,7 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
             first,
             key=f"edit-movies-{user}",
             max_selections=50,
-            format_func=lambda i: item_picker.item_label(ctx, i),
+            format_func=item_picker.item_labels(ctx),
         )
         items = ctx.dataset.items_of(ids)
         if not items:
