@@ -59,7 +59,8 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     if not steps:
         st.caption("The evolutions of this run are not stored for the model chosen in the sidebar.")
         return
-    claims = [(u, c) for u, user_steps in steps.items() for c in claim_audit.user_claims(ctx, u, user_steps)]
+    with st.spinner("Checking the statements …"):  # seconds where nobody has looked yet
+        claims = [(u, c) for u, user_steps in steps.items() for c in claim_audit.user_claims(ctx, u, user_steps)]
     kinds = {"change": "Stated changes", "bullet": "New statements", "explanation": "Explanations"}
     counted = pd.DataFrame(
         [
