@@ -57,7 +57,7 @@ $(TEST_DATA)/ml-100k: | $(VENV)/.test
 test: $(VENV)/.test $(TEST_DATA)/ml-100k
 	@$(BIN)/python tests/browser/install.py
 	@$(BIN)/python tests/get_model.py
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The lowest direct versions that the requirement files allow, in an environment of their own.
 LOWEST := .venv-lowest
@@ -67,7 +67,7 @@ test-lowest: $(VENV)/.test $(TEST_DATA)/ml-100k
 	@$(BIN)/uv pip compile --quiet --resolution lowest-direct --python $(LOWEST)/bin/python requirements-dev.txt -o $(LOWEST)/lowest.txt
 	@$(LOWEST)/bin/python -m pip install --quiet -r $(LOWEST)/lowest.txt
 	@$(BIN)/python tests/get_model.py
-	@$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not style" $(ARGS)
+	@$(LOWEST)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not browser and not style" $(ARGS)
 
 lock: $(BIN)/python
 	@$(BIN)/python -m pip install --quiet uv

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,13 +98,29 @@ def test_a_total_that_is_wrong_is_noticed_and_put_right_when_its_run_ends(store,
     assert store.get_spent("day", _names(run)["day"]) == (3, 0.5) and "wrong" in caplog.text
 
 
+def test_rounding_is_no_difference_and_a_difference_is_no_rounding(store, caplog) -> None:
+    """Sums of dollars differ by rounding in proportion to their size; counts of calls and tokens never do."""
+    run = store.start_run("comparison", "T")
+    call = {"status": "ok", "run_id": run, "input_tokens": 10**10}
+    for price in (1e8, *[0.1] * 40):
+        store.save_call({**call, "key": "k", "price": price})
+        store.settle(store.set_aside(_names(run), 10, price, {}), 10, price)
+    assert store.check_totals(run) and not caplog.text
+    right = store.get_run_usage(run)
+    for column, wrong in (("tokens", 1), ("price", 1.0), ("made", 1)):
+        with store.writing() as db:
+            db.execute(f"update calls_totals set {column} = {column} + ?", [wrong])
+        assert not store.check_totals(run) and store.get_run_usage(run) == pytest.approx(right, rel=1e-12)
+
+
 def test_no_question_about_a_run_adds_up_its_rows(store) -> None:
     """By the plan of each statement: none of them scans, and none looks at more rows than it gives."""
     run = store.start_run("comparison", "T")
     seen: list[str] = []
     connection = _connection(store)
     connection.set_trace_callback(seen.append)
-    booking = store.set_aside(_names(run), 10, 0.1, dict.fromkeys(("run", "session", "day"), ("dollars", 9.0)))
+    limits = {(scope, "dollars"): 9.0 for scope in ("run", "session", "day")}
+    booking = store.set_aside(_names(run), 10, 0.1, limits)
     store.settle_later(booking, 1, 0.1)
     store.save_answer("k", ANSWER, {"status": "ok", "run_id": run})
     store.get_run_usage(run), store.get_usage(), store.get_spent("day", "d"), store.get_answer("k")
@@ -166,6 +184,47 @@ def test_what_was_paid_for_waits_longer_for_a_locked_file(
     finally:
         release.join()
         holder.close()
+
+
+@pytest.mark.parametrize("write", [PAID["answer"], OTHERS["booking"]], ids=["answer", "booking"])
+def test_whoever_writes_waits_for_the_end_of_a_vacuum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Store], object]
+) -> None:
+    """However large the file is: here it takes ten times as long as anybody waits for a lock."""
+    monkeypatch.setattr(core, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(core, "PAID_BUSY_SECONDS", 0.05)
+    store, is_locked = Store(tmp_path / "lusifer.db"), threading.Event()
+    store.save_evolution("e", {"user_id": 1})
+    with store.writing() as db:
+        db.execute("insert into runs (id, kind, params) values ('r', 'comparison', ?)", [f'{{"x": "{"x" * 10**6}"}}'])
+
+    def slow() -> None:
+        if not is_locked.is_set():
+            try:
+                with contextlib.closing(sqlite3.connect(store.path, timeout=0)) as other:
+                    other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                is_locked.set()
+                time.sleep(0.5)
+
+    def vacuum() -> None:
+        _connection(store).set_progress_handler(slow, 20)
+        store.vacuum()
+        store.close()
+
+    vacuuming = threading.Thread(target=vacuum)
+    vacuuming.start()
+    try:
+        assert is_locked.wait(20)
+        write(store)
+        write(Store(store.path))
+    finally:
+        vacuuming.join()
+    before = sqlite3.connect(store.path, isolation_level=None)
+    before.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="is locked"):
+        write(store)
+    before.close()
 
 
 # ---- moved, replaced, deleted ---------------------------------------------------------------------

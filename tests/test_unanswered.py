@@ -10,6 +10,7 @@ from lusifer.cli.main import main
 from lusifer.evaluation import simulation
 from lusifer.llm.retry import RetryingLLM
 from lusifer.runs import listing
+from lusifer.simulator import RunContext, UserModelConfig
 from lusifer.store import Store
 from tests.servers.openai import OpenAIServer
 
@@ -56,6 +57,26 @@ def test_a_server_that_is_gone_is_not_asked_for_every_user(server, monkeypatch, 
     assert main(["simulate", "--users", "30", "--yes", *MODEL]) == 2
     assert "30 of 30 users were not answered" in capsys.readouterr().err
     assert len(server.requests) <= 5 + 4, "and those that were under way"
+
+
+def test_who_is_stored_is_simulated_though_the_server_is_gone(server, store, ml100k, last10, monkeypatch) -> None:
+    """By answers alone: as another evolution, without forecasts, nothing of these users is stored."""
+    monkeypatch.setattr(simulation, "MAX_UNANSWERED_IN_A_ROW", 2)
+    ctx, model = RunContext(ml100k, last10, store), UserModelConfig("mine:m").build(store)
+    users = [int(user) for user in last10.test.user_ids[:8]]
+    simulation.simulate(ctx, model, last10.test.of_users(users[4:6]), forecasts=True)
+    one_by_one: list[str] = []  # as a worker of a cluster takes them
+    server.always, asked = "503", len(server.requests)
+    for user in users[:4]:
+        result = simulation.simulate(ctx, model, last10.test.of_users([user]), unanswered_before=one_by_one)
+        assert list(result.unanswered) == [user]
+    assert len(server.requests) == asked + 2
+    asked, failed = len(server.requests), store.get_usage()["failed"]
+    result = simulation.simulate(ctx, model, last10.test.of_users(users))
+    assert set(result.ratings) == set(users[4:6]) and all(r.rating for r in result.ratings[users[4]])
+    assert list(result.unanswered) == users[:4] + users[6:] and len(set(result.unanswered.values())) == 1
+    assert len(server.requests) == asked + 2, "and what is stored does not tell that it is back"
+    assert store.get_usage()["failed"] == failed + 2, "nor is recorded as a call what nobody asked"
 
 
 def test_a_population_answered_in_part_is_resumed_whole(server, store, capsys) -> None:

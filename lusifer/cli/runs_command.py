@@ -75,10 +75,10 @@ def _run_show(options: argparse.Namespace) -> dict[str, Any]:
 
     from lusifer.runs import tables
     from lusifer.runs.kinds import RUN_KINDS
-    from lusifer.runs.listing import get_run
+    from lusifer.runs.listing import get_run, with_file_ids
     from lusifer.store import Store
 
-    row = get_run(Store(settings.database_path()), options.run_id)
+    row = with_file_ids(get_run(Store(settings.database_path()), options.run_id))
     path = tables.table_path(options.run_id)
     row["table"] = str(path) if path.is_file() else None
     if not options.json:

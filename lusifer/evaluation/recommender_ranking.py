@@ -4,7 +4,8 @@ Many recommenders (methods × hyperparameters × shares of the training set) eac
 items. A recommender's gain with a user is the mean rating of what it chose above the mean of all the user's test items:
 in real ratings for all users, and in the ratings that a simulator gave for those whom it simulated. The two rankings
 are compared by Kendall's tau-b (1938) and Spearman's rho (1904). The yardstick is the same number of real users: how
-well do they rank the recommenders as all of them do?
+well do they rank the recommenders as all of them do? They are among all of them, as are the real ratings of those who
+are simulated: so it is what a simulator reaches that answers as its users rated, and 1 where all users are simulated.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lusifer.baselines import ALS, Bias, FactorizationMachine, ItemKNN, ItemMean, SideInformation, SVDpp
+from lusifer.baselines.predictor_registry import hyperparameters_of
 from lusifer.datasets import Dataset
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.errors import InvalidInputError
@@ -34,7 +36,7 @@ MIN_USERS = 10
 DRAWS = 500
 """Draws of users behind each interval."""
 CACHE_VERSION = 1
-"""To be raised when a recommender's code changes what it predicts."""
+"""To be raised when a recommender's code changes what it predicts; its settings are part of the name anyway."""
 
 
 @dataclass(frozen=True)
@@ -69,25 +71,27 @@ def list_recommenders() -> list[Recommender]:
 def score_test_items(ctx: RunContext) -> tuple[list[str], NDArray[np.float64]]:
     """What every recommender thinks of every test row: their names, and scores (recommenders × test rows).
 
-    Fitted on the training set alone; cached where ``ctx.cache_dir`` says.
+    Fitted on the training set alone; cached where ``ctx.cache_dir`` says, by the data, the settings and the seed.
 
     Raises:
         CancelledError: somebody stopped it.
     """
     dataset, split, recommenders = ctx.dataset, ctx.split, list_recommenders()
     names = [*(r.name for r in recommenders), "Popularity", "Random"]
-    inputs = [CACHE_VERSION, dataset.hash, split.train.hash, split.test.hash, names, ctx.seed]
+    made = [recommender.make(dataset) for recommender in recommenders]
+    settings = [(type(m).__name__, hyperparameters_of(m), r.share) for m, r in zip(made, recommenders, strict=True)]
+    inputs = [CACHE_VERSION, dataset.hash, split.train.hash, split.test.hash, names, settings, ctx.seed]
     key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:20]
     path = None if ctx.cache_dir is None else ctx.cache_dir / f"recommenders-{key}.npz"
     if path is not None and (cached := load_arrays(path)) is not None:
         return names, cached["scores"]
     order = np.random.default_rng((ctx.seed, 91)).random(len(split.train))
     rows = []
-    for number, recommender in enumerate(recommenders):
+    for number, (recommender, predictor) in enumerate(zip(recommenders, made, strict=True)):
         ctx.raise_if_cancelled()
         ctx.on_progress(number, len(names), recommender.name)
         part = split.train.select(order < recommender.share)
-        fitted = recommender.make(dataset).fit(part, dataset.scale, seed=ctx.seed)
+        fitted = predictor.fit(part, dataset.scale, seed=ctx.seed)
         rows.append(np.asarray(fitted.predict(split.test.user, split.test.item), dtype=float))
     counts = np.bincount(split.train.item, minlength=int(split.test.item.max()) + 1)
     rows += [counts[split.test.item].astype(float), np.random.default_rng((ctx.seed, 92)).random(len(split.test))]

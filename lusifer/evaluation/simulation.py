@@ -27,7 +27,7 @@ from lusifer.simulator.types import SimulatedRating
 from lusifer.store import Store
 
 MAX_UNANSWERED_IN_A_ROW = 24
-"""Users without an answer, one after the other, after which no further one is asked for."""
+"""Users without an answer, one after the other, after which no further one is asked for: what is stored is used."""
 GO_ON = "Run it again once that has passed: what was answered is saved and not asked again."
 
 
@@ -98,12 +98,14 @@ def simulate(
     community: Community | None = None,
     history: int | None = None,
     batch_size: int | None = None,
+    unanswered_before: list[str] | None = None,
 ) -> SimulationResult:
     """Evolve every user of the test rows and rate those rows.
 
     A user without a history is rated from demographics alone. A user whose evolution fails has no
     ratings (they stay missing), and is ``unanswered`` where the error passes by itself; a model that can't be asked at
-    all, or a spent budget, ends the work. After `MAX_UNANSWERED_IN_A_ROW` such users nobody further is asked.
+    all, or a spent budget, ends the work. After `MAX_UNANSWERED_IN_A_ROW` such users nobody further is asked; users
+    whose answers are all stored are simulated as ever.
 
     Args:
         ctx: the data, caches, seed, progress and cancellation.
@@ -113,6 +115,8 @@ def simulate(
         community: what a model with ``evidence`` is told.
         history: newest ratings read; ``None``: as the model has it.
         batch_size: ratings read at a time; ``None``: as the model has it.
+        unanswered_before: why the last users before these were not answered; kept up to date, for who simulates users
+            one by one.
 
     Raises:
         ModelError: a fatal one (`ModelError.is_fatal`).
@@ -130,7 +134,7 @@ def simulate(
     lock, done, failed = threading.Lock(), [0], [0]
     failures: list[str] = []
     unanswered: dict[int, str] = {}
-    in_a_row: list[str] = []
+    in_a_row = [] if unanswered_before is None else unanswered_before
 
     def simulate_user(index: int) -> None:
         user, rows = int(ids[index]), slice(int(offsets[index]), int(offsets[index + 1]))
@@ -148,13 +152,13 @@ def simulate(
         steps: list[Step] = []
         try:
             causes = list(in_a_row)
-            if len(causes) >= MAX_UNANSWERED_IN_A_ROW:  # the server is gone, and each further try would take minutes
-                raise ModelError(causes[-1], kind="server")
+            is_gone = len(causes) >= MAX_UNANSWERED_IN_A_ROW  # the server, and each further try would take minutes
+            user_model = model.stored_only(causes[-1]) if is_gone else model
             try:
                 for step in run_evolution(
                     dataset,
                     split,
-                    model,
+                    user_model,
                     spec,
                     store,
                     cancelled=ctx.cancelled,
@@ -163,7 +167,7 @@ def simulate(
                     steps.append(step)
             except EmptyHistoryError:
                 pass  # a cold start: nothing to read, and the demographics to go by
-            ratings = rate_items(dataset, split, model, spec, steps, items, store, community)
+            ratings = rate_items(dataset, split, user_model, spec, steps, items, store, community)
         except (ModelError, InvalidInputError) as error:
             # A template may fail for one user alone: that user has no ratings.
             if isinstance(error, ModelError) and error.is_fatal:
@@ -173,7 +177,8 @@ def simulate(
                 unanswered[user] = failure
                 in_a_row.append(failure)
         else:
-            in_a_row.clear()
+            if not is_gone:  # what is stored does not tell that the server is back
+                in_a_row.clear()
             failure = next((r.failure for r in ratings if r.failure), "")
         with lock:
             failed[0] += not ratings

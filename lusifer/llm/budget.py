@@ -4,7 +4,7 @@ The sums live in the database, taken and changed in one transaction that holds t
 hold across threads and processes. What is set aside for calls under way may come back, so a call that
 does not fit beside them waits for them. A call whose price will never be known (its process died, nobody
 waited for its end) is booked at the mean of its run's settled calls. Where a price is unknown, tokens are
-counted instead.
+counted instead; a limit in tokens holds in any case.
 """
 
 from __future__ import annotations
@@ -49,12 +49,17 @@ class SpendingLimit:
     dollars: float | None = None
     tokens: int | None = None
 
-    @property
-    def token_limit(self) -> int | None:
-        """The limit where no price is known: its tokens, else a million for each dollar."""
-        if self.tokens is None and self.dollars is not None:
-            return int(self.dollars * TOKENS_PER_DOLLAR)
-        return self.tokens
+    def counted(self, *, has_price: bool) -> dict[str, float]:
+        """The most by unit, each of which holds; dollars without a price count as a million tokens each.
+
+        Where no price is known and tokens are limited too, these alone are counted.
+        """
+        most: dict[str, float] = {} if self.tokens is None else {"tokens": self.tokens}
+        if self.dollars is not None and has_price:
+            most["dollars"] = self.dollars
+        elif self.dollars is not None and not most:
+            most["tokens"] = int(self.dollars * TOKENS_PER_DOLLAR)
+        return most
 
     @property
     def is_set(self) -> bool:
@@ -184,11 +189,10 @@ class BudgetedLLM(LLMWrapper):
             CancelledError: somebody cancelled.
         """
         names = self.budget.names()
-        counted: dict[str, tuple[str, float | None]] = {
-            scope: ("dollars", limit.dollars)
-            if limit.dollars is not None and dollars is not None
-            else ("tokens", limit.token_limit)
+        counted = {
+            (scope, unit): most
             for scope, limit in limits.items()
+            for unit, most in limit.counted(has_price=dollars is not None).items()
         }
         if not self._tidied:
             self._tidied = True
@@ -203,8 +207,8 @@ class BudgetedLLM(LLMWrapper):
                 return booked
             if self.store.release_dead_bookings():
                 continue
-            scope, _, most = booked
-            unit = counted[scope][0]
+            scope, unit = booked
+            most = counted[scope, unit]
             room = self.store.get_room(scope, names[scope], unit)
             mine = float(tokens) if unit == "tokens" else dollars or 0.0
             if room != before:  # others end one after the other, and each may be let in before this one

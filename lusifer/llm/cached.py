@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -58,6 +59,13 @@ class CachedLLM(LLMWrapper):
         super().__init__(inner)
         self.store, self.cancelled, self.session = store, cancelled, session
         self._lost: StoreError | None = None
+        self.no_answer_because = ""
+
+    def stored_only(self, cause: str) -> CachedLLM:
+        """The same model, asking nobody: what is not stored fails with this cause and is no recorded call."""
+        other = copy(self)
+        other.no_answer_because = cause
+        return other
 
     def key(self, messages: Sequence[Message], **options: Unpack[Options]) -> str:
         """The name that the answer to this question has in the store."""
@@ -77,11 +85,14 @@ class CachedLLM(LLMWrapper):
 
         Raises:
             CancelledError: somebody cancelled.
+            ModelError: as the model, or it is not stored, see `stored_only`.
         """
         key = self.key(messages, **options)
         answer = self._get(key, options)
         if answer is not None:
             return answer
+        if self.no_answer_because:
+            raise ModelError(self.no_answer_because, kind="server")
         with self._claimed(key):
             answer = self._get(key, options)  # it may have come while this one waited
             return self._ask(key, messages, options) if answer is None else answer

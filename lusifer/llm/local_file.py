@@ -14,29 +14,61 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
 from lusifer import settings
-from lusifer.errors import InvalidInputError, ModelError
+from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import Completion, Message, Options
+from lusifer.progress import never_cancelled
 
 INSTALL_HINT = f"Install the extra `local`: {settings.install_extra('local')}."
 START_SECONDS = 300.0
 ANSWER_SECONDS = 300
+POLL_SECONDS, HEALTH_SECONDS = 0.1, 1.0
 SLOTS = 4
+COMMAND = (sys.executable, "-m", "lusifer.llm.local_server")
 
 
-@dataclass
-class _Running:
-    process: subprocess.Popen[bytes]
-    url: str
+class _Server:
+    """A child process that loads a model file and then serves it. It is waited for from outside, by whoever asks."""
+
+    def __init__(self, path: Path) -> None:
+        self.url, self.is_ready, self.ends = "", False, time.monotonic() + START_SECONDS
+        # Without "passive" the threads of OpenMP spin while they wait, and a busy machine crawls.
+        self.process = subprocess.Popen(
+            [*COMMAND, str(path), str(SLOTS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=settings.child_environment(OMP_WAIT_POLICY="passive"),
+        )
+        atexit.register(self.process.kill)
+        threading.Thread(target=self._read_url, name="lusifer-model-file", daemon=True).start()
+
+    def _read_url(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            word, _, rest = line.decode(errors="replace").strip().partition(" ")
+            if word == "LISTENING":
+                self.url = rest
+                return  # from here on nobody reads: the child writes nothing more to the pipe
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended, or should have answered by now."""
+        return self.process.poll() is not None or (not self.is_ready and time.monotonic() > self.ends)
+
+    def look(self) -> bool:
+        """Whether it can answer by now."""
+        self.is_ready = self.is_ready or (bool(self.url) and _healthy(self.url))
+        return self.is_ready
 
 
-_servers: dict[Path, _Running] = {}
+_servers: dict[Path, _Server] = {}
 _lock = threading.Lock()
 
 
@@ -82,57 +114,39 @@ def identity(path: Path) -> str:
     return f"file|{path.name}@{stat.st_size}-{stat.st_mtime_ns}"
 
 
-def start_server(path: Path) -> Endpoint:
+def start_server(path: Path, cancelled: Callable[[], bool] = never_cancelled) -> Endpoint:
     """Start a server for a model file, or return the one that runs; waits until it can answer.
+
+    One that is cancelled goes on loading: the next question finds it.
 
     Raises:
         ModelError: the extra is missing, or the server does not start.
+        CancelledError: somebody cancelled while it loaded the file.
     """
     if not is_installed():
         raise ModelError("A model file needs the package xllamacpp.", INSTALL_HINT, kind="unreachable")
     with _lock:
-        running = _servers.get(path)
-        if running is None or running.process.poll() is not None:
-            running = _servers[path] = _start(path)
-        return Endpoint("file", f"{running.url}/v1", workers=SLOTS)
-
-
-def _start(path: Path) -> _Running:
-    # Without "passive" the threads of OpenMP spin while they wait, and a busy machine crawls.
-    env = settings.child_environment(OMP_WAIT_POLICY="passive")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lusifer.llm.local_server", str(path), str(SLOTS)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=env,
-    )
-    atexit.register(process.kill)
-    assert process.stdout
-    url = ""
-    began = time.monotonic()
-    for line in process.stdout:
-        word, _, rest = line.decode(errors="replace").strip().partition(" ")
-        if word == "LISTENING":
-            url = rest
-            break
-    # From here on nobody reads: the child writes nothing more to the pipe.
-    while url and process.poll() is None and time.monotonic() - began < START_SECONDS:
-        if _healthy(url):
-            return _Running(process, url)
-        time.sleep(0.1)
-    process.kill()
-    raise ModelError(
-        f"The server for {path.name} did not start.",
-        "The file may be damaged, unsupported by llama.cpp, or larger than the memory.",
-        kind="unreachable",
-    )
+        server = _servers.get(path)
+        if server is None or server.has_failed:
+            server = _servers[path] = _Server(path)
+    while not server.look():
+        if server.has_failed:
+            server.process.kill()
+            raise ModelError(
+                f"The server for {path.name} did not start.",
+                "The file may be damaged, unsupported by llama.cpp, or larger than the memory.",
+                kind="unreachable",
+            )
+        if cancelled():
+            raise CancelledError("Stopped while the model file was loaded.", "Finished work is saved.")
+        time.sleep(POLL_SECONDS)
+    return Endpoint("file", f"{server.url}/v1", workers=SLOTS)
 
 
 def _healthy(url: str) -> bool:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback has no proxy
     try:
-        with opener.open(f"{url}/health", timeout=2) as answer:
+        with opener.open(f"{url}/health", timeout=HEALTH_SECONDS) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -142,7 +156,7 @@ class LocalFile:
     """One model file. Its server is started by the first question."""
 
     def __init__(
-        self, name: str, endpoint: Endpoint | None = None, cancelled: Callable[[], bool] = lambda: False
+        self, name: str, endpoint: Endpoint | None = None, cancelled: Callable[[], bool] = never_cancelled
     ) -> None:
         self.path, self.cancelled = find_model_file(name), cancelled
         self.endpoint = endpoint or Endpoint("file", "", kind="file", workers=SLOTS)
@@ -150,7 +164,7 @@ class LocalFile:
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
-        server = start_server(self.path)
+        server = start_server(self.path, self.cancelled)
         # A processor without a graphics card may take minutes for an answer.
         timeout = self.endpoint.timeout or ANSWER_SECONDS
         settings = replace(self.endpoint, url=server.url, kind="openai", timeout=timeout)

@@ -34,7 +34,8 @@ USERS_PER_TASK = 25
 CLUSTER_TIMEOUT = 180.0
 """Seconds after which a cluster without one worker that answers is given up on."""
 MAX_CALL_SECONDS = 330.0
-"""Seconds that a call under way is waited for when all stops: more than any endpoint is given."""
+"""Seconds that users under way are waited for when all stops. However long an endpoint is given, a call ends within
+`lusifer.llm.transport.GRACE_SECONDS` then; the rest is for what has to be stored."""
 STOP_TIMEOUT = 30.0
 """Seconds that workers may take to acknowledge that they stop."""
 START_TIMEOUT = 180.0
@@ -237,7 +238,7 @@ class Cluster:
                         # It starts anew by itself, elsewhere if its machine is gone, and hands in what the dead one
                         # left there. It is given nothing before it answers.
                         lost.add(worker)
-                        self._release_claims(worker)
+                        self._release(worker)
                         queue.appendleft((number, users))
                         crash_counts[users] = crash_counts.get(users, 0) + 1
                         if crash_counts[users] >= MAX_CRASHES:
@@ -263,8 +264,8 @@ class Cluster:
             self._stop(list(busy))
             raise
 
-    def _release_claims(self, worker: Any) -> None:
-        """Let nobody wait for what a worker asked that has ended."""
+    def _release(self, worker: Any) -> None:
+        """Let nobody wait for what a worker asked that has ended, nor for the money that it set aside."""
         if self._home is not None:
             self._home.call.remote("release_worker", str(self.workers.index(worker)))
 

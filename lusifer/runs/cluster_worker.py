@@ -37,11 +37,12 @@ class SharedInputs:
 
 
 class HomeStore(Store):
-    """The database, whose process holds the claims of all workers: each is the one worker's that asked for it."""
+    """The database, whose process holds the claims and bookings of all workers: each is the one worker's that asked."""
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(path)
         self._claims: dict[str, set[str]] = {}
+        self._bookings: dict[str, set[int]] = {}
 
     def claim_for(self, worker: str, key: str, beside_batches: bool) -> bool:
         """Claim an answer for a worker, see `Store.claim_answer`."""
@@ -56,10 +57,29 @@ class HomeStore(Store):
             self._claims[worker].remove(key)
             self.release_answer(key)
 
+    def set_aside_for(self, worker: str, *booking: Any) -> int | tuple[str, str]:
+        """Set money aside for a worker's call, see `Store.set_aside`."""
+        number = self.set_aside(*booking)
+        if isinstance(number, int):
+            self._bookings.setdefault(worker, set()).add(number)
+        return number
+
+    def settle_for(self, worker: str, booking: int, tokens: int, dollars: float | None) -> None:
+        """A worker's call has its price."""
+        self.settle(booking, tokens, dollars)
+        self._bookings.get(worker, set()).discard(booking)
+
+    def settle_estimated_for(self, worker: str, booking: int) -> None:
+        """A worker's call has a price that will never be known."""
+        self.settle_estimated(booking)
+        self._bookings.get(worker, set()).discard(booking)
+
     def release_worker(self, worker: str) -> None:
-        """A worker is gone: whoever waits for what it asked goes on."""
+        """A worker is gone: whoever waits for what it asked, or for what it set aside, goes on."""
         for key in self._claims.pop(worker, ()):
             self.release_answer(key)
+        for booking in self._bookings.pop(worker, ()):
+            self.settle_estimated(booking)
 
 
 class StoreActor:
@@ -149,12 +169,14 @@ class WorkerStore(Store):
         names: dict[str, str],
         tokens: int,
         dollars: float | None,
-        limits: Mapping[str, tuple[str, float | None]],
+        limits: Mapping[tuple[str, str], float],
         model: str = "",
         owned: bool = True,
-    ) -> int | tuple[str, float, float]:
+    ) -> int | tuple[str, str]:
         """See `Store`; counted at home, for all workers together."""
-        booking = self._wait_for(self._call_home("set_aside", names, tokens, dollars, dict(limits), model, owned))
+        booking = self._wait_for(
+            self._call_home("set_aside_for", self.worker, names, tokens, dollars, dict(limits), model, owned)
+        )
         return booking if isinstance(booking, int) else tuple(booking)
 
     def list_adaptations(self, address: str = "", model: str = "") -> list[dict[str, Any]]:
@@ -178,7 +200,7 @@ class WorkerStore(Store):
 
     def settle_estimated(self, booking: int) -> None:
         """See `Store`."""
-        self._send("settle_estimated", booking)
+        self._send("settle_estimated_for", self.worker, booking)
 
     def get_room(self, scope: str, name: str, unit: str) -> Room:
         """See `Store`."""
@@ -199,7 +221,7 @@ class WorkerStore(Store):
 
     def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
         """See `Store`."""
-        self._send("settle", booking, tokens, dollars)
+        self._send("settle_for", self.worker, booking, tokens, dollars)
 
     def settle_later(self, booking: int, tokens: int, dollars: float | None) -> None:
         """See `Store`; sent at once: what is written next is written elsewhere."""
@@ -243,6 +265,7 @@ class Worker:
 
         self.work: SharedInputs = ray.get(work[0])
         self.stopped, self._counting, self._busy = threading.Event(), threading.Lock(), 0
+        self._unanswered: list[str] = []  # in a row, whichever call they came with
         self.store: WorkerStore | None = None
         if store_actor is not None:
             self._file = Path(folder) / f"{uuid.uuid4().hex[:12]}.db"
@@ -269,7 +292,14 @@ class Worker:
             self._busy += 1
         try:
             ctx = RunContext(self.work.dataset, self.work.split, self.store, cancelled=self.stopped.is_set)
-            return simulate(ctx, self.model, test, forecasts=self.work.forecasts, community=self.work.community)
+            return simulate(
+                ctx,
+                self.model,
+                test,
+                forecasts=self.work.forecasts,
+                community=self.work.community,
+                unanswered_before=self._unanswered,
+            )
         finally:
             try:
                 if self.store is not None:

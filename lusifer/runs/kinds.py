@@ -184,6 +184,8 @@ POPULATION = RunKind[PopulationSummary]("population", "Population", PopulationSu
 VALIDITY = RunKind[ValiditySummary]("validity", "Predictive validity", ValiditySummary)
 JUDGEMENT = RunKind[JudgementSummary]("judgement", "Second opinions on statements", JudgementSummary)
 
+STATUSES = ("running", "done", "unfinished", "cancelled", "failed", "interrupted")
+"""What a run's status may be; the last is never stored, see `lusifer.runs.listing.list_runs`."""
 RUN_KINDS: dict[str, RunKind[Any]] = {
     kind.name: kind
     for kind in (

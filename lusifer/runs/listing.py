@@ -6,13 +6,17 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from lusifer.errors import InvalidInputError
+from lusifer import datasets
+from lusifer.datasets import Dataset, file_ids
+from lusifer.errors import InvalidInputError, LusiferError
 from lusifer.evaluation import RunContext
 from lusifer.runs import tables
 from lusifer.runs.kinds import RUN_KINDS, RunKind
 from lusifer.runs.row_checks import ROW_CHECKS
 from lusifer.store import Store
 
+USER_LISTS = ("users", "asked")
+"""Parameters of a run that may hold the ids of its users."""
 Row = dict[str, Any]
 """A run as `lusifer.store.Store.get_run` gives it."""
 
@@ -73,6 +77,30 @@ def get_run(store: Store, run: str) -> Row:
     if row is None:
         raise InvalidInputError(f"There is no run {run!r}.", "See the recorded runs: lusifer runs list.")
     return _with_present_status(store, row)
+
+
+def dataset_of(row: Mapping[str, Any]) -> Dataset | None:
+    """The data that a run was made on, where they are here and unchanged."""
+    try:
+        dataset = datasets.load(row["dataset"]) if datasets.is_prepared(row["dataset"] or "") else None
+    except LusiferError:
+        return None
+    return dataset if dataset is not None and dataset.hash == row["dataset_hash"] else None
+
+
+def with_file_ids(row: Row) -> Row:
+    """A run as it is read by people: with the ids of its dataset's files, where these are here."""
+    dataset = dataset_of(row)
+    if dataset is None:
+        return row
+    params = {
+        name: [dataset.user_label(u) if u in dataset.users.index else u for u in value]
+        if name in USER_LISTS and isinstance(value, list)
+        else value
+        for name, value in row["params"].items()
+    }
+    labelled = ({"params": params, "summary": row["summary"]}, dataset.users, dataset.items)
+    return {**row, **file_ids.label_json(*labelled)}
 
 
 def delete_run(store: Store, run: str) -> None:

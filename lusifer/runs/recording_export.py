@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lusifer import datasets, prompts
+from lusifer import prompts
 from lusifer.datasets import file_ids
-from lusifer.errors import DatasetError, InvalidInputError
+from lusifer.errors import InvalidInputError
 from lusifer.llm.recordings import (
     PREFIX,
     SUFFIX,
@@ -21,7 +21,7 @@ from lusifer.llm.recordings import (
 )
 from lusifer.prompts import PromptSet, versions
 from lusifer.runs import tables
-from lusifer.runs.listing import get_run
+from lusifer.runs.listing import dataset_of, get_run
 from lusifer.simulator import BUILTIN, label
 from lusifer.simulator.rating_summary import without_rating_habits
 from lusifer.simulator.types import SECTIONS, Profile
@@ -83,11 +83,8 @@ def make_recording(store: Store, run: str, file: Path, *, note: str = "") -> Rec
 
 def _labels_of(row: Mapping[str, Any], users: Sequence[int]) -> tuple[str, ...]:
     """The ids of a run's users in the files of its dataset, where that is here and they are not the same."""
-    try:
-        dataset = datasets.load(row["dataset"]) if datasets.is_prepared(row["dataset"]) else None
-    except DatasetError:
-        return ()
-    if dataset is None or dataset.hash != row["dataset_hash"] or file_ids.COLUMN not in dataset.users:
+    dataset = dataset_of(row)
+    if dataset is None or file_ids.COLUMN not in dataset.users:
         return ()
     return tuple(str(dataset.user_label(user)) for user in users)
 

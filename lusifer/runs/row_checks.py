@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lusifer.prompts import prompt_sets
 from lusifer.runs import tables
-from lusifer.runs.kinds import RUN_KINDS
+from lusifer.runs.kinds import RUN_KINDS, STATUSES
 from lusifer.simulator.types import Direction
 
 Row = dict[str, Any]
+CALL_STATUSES = ("ok", "cached", "failed", "invalid")
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -68,14 +69,25 @@ class _Step(BaseModel):
 
 
 def _check_run(row: Row) -> Row:
-    """A run whose parameters and, once it is done, summary have the fields and types of its kind."""
+    """A run whose status is one, and whose parameters and summary have the fields and types of its kind.
+
+    One that was stopped may have no summary.
+    """
+    if row["status"] not in STATUSES:
+        raise ValueError(f"status is {row['status'][:40]!r}")
     kind = RUN_KINDS.get(row["kind"])
     if kind is not None:
         params, summary = (json.loads(row.get(name) or "{}") for name in ("params", "summary"))
         _check_fields("params", params, kind.params)
-        fields = get_type_hints(kind.summary, include_extras=True)
-        if row["status"] == "done":
-            _check_fields("summary", summary, fields)
+        if row["status"] == "done" or summary:
+            _check_fields("summary", summary, get_type_hints(kind.summary, include_extras=True))
+    return row
+
+
+def _check_call(row: Row) -> Row:
+    """A call that ended in one of the ways that calls end."""
+    if row["status"] not in CALL_STATUSES:
+        raise ValueError(f"status is {row['status'][:40]!r}")
     return row
 
 
@@ -133,5 +145,11 @@ def _check_file(row: Row) -> Row:
     return row
 
 
-ROW_CHECKS = {"runs": _check_run, "prompt_versions": _check_prompt, "steps": _check_step, "export_files": _check_file}
+ROW_CHECKS = {
+    "runs": _check_run,
+    "calls": _check_call,
+    "prompt_versions": _check_prompt,
+    "steps": _check_step,
+    "export_files": _check_file,
+}
 """By table; see `lusifer.store.run_file.Check`."""

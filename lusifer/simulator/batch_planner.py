@@ -23,7 +23,7 @@ from lusifer.simulator.evolution import (
 )
 from lusifer.simulator.llm_model import LLMUserModel, Question
 from lusifer.simulator.run_context import RunContext
-from lusifer.simulator.runner import load_steps, rate_items, run_evolution
+from lusifer.simulator.runner import load_steps, missing_items, rate_items, run_evolution
 from lusifer.simulator.types import Context
 from lusifer.store import Store
 
@@ -193,8 +193,7 @@ def _of_ratings(
 ) -> list[Question]:
     steps = load_steps(dataset, spec, store)
     items = dataset.items_of(split.test.of_user(spec.user).item)
-    stored = store.get_ratings(spec.id, len(steps), [i.id for i in items])
-    missing = [i for i in items if i.id not in stored or stored[i.id]["failure"]]
+    missing = missing_items(spec.id, len(steps), items, store)
     if not missing:
         return []
     context = context_after(dataset, split, spec.user, steps)

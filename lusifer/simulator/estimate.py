@@ -24,6 +24,7 @@ from lusifer.simulator.evolution import (
     split_into_batches,
 )
 from lusifer.simulator.llm_model import LLMUserModel, Question
+from lusifer.simulator.runner import missing_items
 from lusifer.simulator.types import Bullet, Context, Profile, Update, UserModel
 from lusifer.store import Store
 
@@ -143,8 +144,7 @@ def estimate_users(
             step_questions = list(_evolution(dataset, split, spec, model, (), community))
             questions += step_questions[done * (len(step_questions) // step_count) :]
         items = dataset.items_of(split.test.of_user(spec.user).item)
-        rated = store.get_ratings(spec.id, step_count, [i.id for i in items]) if store else {}
-        missing = [i for i in items if i.id not in rated or rated[i.id]["failure"]]
+        missing = missing_items(spec.id, step_count, items, store)
         context = _hearing(_after_all(dataset, split, spec), model, missing, community)
         questions += _ratings(model, context, missing)
     return estimate_questions(model.spec, store, questions)

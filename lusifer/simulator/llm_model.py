@@ -87,6 +87,10 @@ class LLMUserModel:
         """See `UserModel`."""
         return replace(self, on_text=on_text)
 
+    def stored_only(self, cause: str) -> LLMUserModel:
+        """See `UserModel`; without a cache nothing is stored."""
+        return replace(self, llm=self.llm.stored_only(cause)) if isinstance(self.llm, CachedLLM) else self
+
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch, from the profile before it."""
         return ask_once(lambda distinct: self._rate(context, distinct, "forecast"), items)

@@ -29,6 +29,24 @@ def load_steps(dataset: Dataset, spec: EvolutionSpec, store: Store | None) -> li
     return [step_from_json(s, dataset) for s in store.list_steps(spec.id)]
 
 
+def load_ratings(evolution: str, step: int, items: Sequence[Item], store: Store | None) -> dict[int, SimulatedRating]:
+    """The stored ratings of items after a step, by item id, failed ones too.
+
+    Without those whose prompt knew other details of the movie than there are now: they are rated anew.
+    """
+    if store is None:
+        return {}
+    details = {i.id: _details(i) for i in items}
+    rows = store.get_ratings(evolution, step, list(details))
+    return {i: SimulatedRating.from_json(row) for i, row in rows.items() if row.pop("details") == details[i]}
+
+
+def missing_items(evolution: str, step: int, items: Sequence[Item], store: Store | None) -> list[Item]:
+    """Of some items those that have no stored rating, or a failed one: they are what is asked for."""
+    stored = load_ratings(evolution, step, items, store)
+    return [i for i in items if i.id not in stored or stored[i.id].failure]
+
+
 def count_steps(dataset: Dataset, split: Split, spec: EvolutionSpec) -> int:
     """How many steps an evolution has when it is complete.
 
@@ -88,20 +106,9 @@ def rate_items(
     """
     if len({i.id for i in items}) < len(items):
         raise InvalidInputError("An item is requested twice.", "Give each ID once.")
-    by_id: dict[int, SimulatedRating] = {}
-    failed: dict[int, SimulatedRating] = {}
     step = len(steps)
-    if store is not None:
-        rows = store.get_ratings(spec.id, step, [i.id for i in items])
-        by_id = {
-            i.id: SimulatedRating.from_json(row)
-            for i in items
-            if (row := rows.get(i.id)) and not row["failure"] and row.pop("details") == _details(i)
-        }
-        for row in rows.values():
-            row.pop("details", None)
-            if row["failure"]:
-                failed[row["item_id"]] = SimulatedRating.from_json(row)
+    stored = load_ratings(spec.id, step, items, store)
+    by_id = {i: rating for i, rating in stored.items() if not rating.failure}
     missing = tuple(i for i in items if i.id not in by_id)
     if missing:
         context = context_after(dataset, split, spec.user, steps)
@@ -111,9 +118,9 @@ def rate_items(
             new_ratings = model.recorded_as(spec.id).rate(context, missing)
         except ModelError:
             # Where nobody can be asked, what is known to have failed stays failed: a stored run replays.
-            if not all(i.id in failed for i in missing):
+            if not all(i.id in stored for i in missing):
                 raise
-            new_ratings = tuple(failed[i.id] for i in missing)
+            new_ratings = tuple(stored[i.id] for i in missing)
         if store is not None:
             if not steps:
                 store.save_evolution(spec.id, _fields(spec))

@@ -253,6 +253,10 @@ class UserModel(Protocol):
         """The same model, telling each answer's pieces as they arrive."""
         return self
 
+    def stored_only(self, cause: str) -> UserModel:
+        """The same model, which gives what is stored; all else fails with this cause, and passes by itself."""
+        return self
+
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch's items before their ratings are shown, in the same order."""
         ...

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Sequence
-from functools import cached_property
-from pathlib import Path
 
 from lusifer.store.core import SQLiteBase, translates_sqlite_errors
-from lusifer.store.process_locks import ProcessLocks, locks_of
-
-HOLD_ATTEMPTS, HOLD_SECONDS = 20, 0.05
-"""How often a run is taken hold of, and the seconds between: by then is gone who only looked whether it is held."""
+from lusifer.store.process_locks import ProcessLocks
 
 
 class AnswerClaims(SQLiteBase):
     """Claims on answers that are not there yet. One ends when it is released, or with its process."""
-
-    @property
-    def process_locks(self) -> ProcessLocks | None:
-        """What this process holds beside the database; ``None`` where nothing can be held."""
-        return locks_of(self._locks_path)
-
-    @cached_property
-    def _locks_path(self) -> Path:
-        return Path(f"{self.path.resolve()}-locks")
 
     def claim_answer(self, key: str, *, beside_batches: bool = False) -> bool:
         """Claim the right to ask for an answer; whether nobody else has it. Where nothing can be held, all have it.
@@ -103,14 +88,7 @@ class AnswerClaims(SQLiteBase):
         Returns:
             Whether nobody else works at it. Where nothing can be held, that is believed.
         """
-        locks = self.process_locks
-        if locks is None:
-            return True
-        for _ in range(HOLD_ATTEMPTS):
-            if locks.try_hold(f"run {run}"):
-                return True
-            time.sleep(HOLD_SECONDS)
-        return False
+        return self.process_locks is None or self.process_locks.hold(f"run {run}")
 
     def release_run(self, run: str) -> None:
         """A run has ended here."""

@@ -18,34 +18,31 @@ class Budgets(AnswerClaims):
         names: dict[str, str],
         tokens: int,
         dollars: float | None,
-        limits: Mapping[str, tuple[str, float | None]],
+        limits: Mapping[tuple[str, str], float],
         model: str = "",
         owned: bool = True,
-    ) -> int | tuple[str, float, float]:
+    ) -> int | tuple[str, str]:
         """Book the most that a call may cost, unless a limit would be exceeded.
 
         Args:
             names: what each scope (run, session, day) is called.
             tokens: the most tokens.
             dollars: the most that it can cost; ``None``: the price is not known.
-            limits: by scope, the unit (``tokens`` or ``dollars``) and the most of it.
+            limits: the most by scope and unit (``tokens`` or ``dollars``); each of them holds.
             model: who is asked; the price of a lost call is estimated from those of its model.
             owned: whether the booking ends with this process, see `lusifer.store.bookings`.
 
         Returns:
-            The booking's number; or the scope that is full, what of it is spent or set aside, and
-            its limit.
+            The booking's number; or which of the limits is full.
         """
         amounts = {"tokens": float(tokens), "dollars": dollars or 0.0}
         locks = self.process_locks if owned else None
         owner = locks.owner if locks is not None else None
         with self.writing() as db:
-            for scope, (unit, limit) in limits.items():
-                if limit is None:
-                    continue
+            for (scope, unit), limit in limits.items():
                 (booked,) = read_totals(db, "spending", scope, names[scope], [unit])
                 if booked + amounts[unit] > limit:
-                    return scope, float(booked), float(limit)
+                    return scope, unit
             row = {**names, "tokens": tokens, "dollars": dollars, "settled": 0, "created_at": now()}
             return insert(db, "spending", {**row, "model": model, "owner": owner})
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,12 +19,16 @@ import sqlite_utils
 
 from lusifer.disk_files import explain_write_error, is_disk_full
 from lusifer.errors import StoreError
+from lusifer.store.process_locks import ProcessLocks, locks_of
 from lusifer.store.schema import migrations
 
 BUSY_SECONDS = 10.0
 """How long a write waits while another process holds the file."""
 PAID_BUSY_SECONDS = 120.0
 """How long one waits that holds an answer which has been paid for: given up, it would be paid again."""
+VACUUM = "vacuum"
+"""The name that a process holds while it gives freed pages back to the disk. That takes as long as the file is large,
+and nobody can write meanwhile: everybody waits for its end."""
 FIRST_LOCAL = 1_000_000_000
 """Local users are numbered from here on, far above any data set's own."""
 
@@ -58,19 +62,6 @@ def explain_error(error: sqlite3.Error, path: Path) -> StoreError:
         return StoreError(*explain_write_error(f"The database {path} can't be written", OSError(errno.ENOSPC, text)))
     fix = "Check that its folder is writable, or set LUSIFER_DB to another file."
     return StoreError(f"The database {path} can't be used ({text}).", fix)
-
-
-def _retry_while_locked(action: Callable[[], object], seconds: float) -> None:
-    """Try for so many seconds: SQLite does not wait by itself while a file becomes a WAL database."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            action()
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
-                raise
-            time.sleep(0.05)
 
 
 def insert(db: sqlite_utils.Database, table: str, row: Mapping[str, Any]) -> int:
@@ -114,6 +105,33 @@ class SQLiteBase:
             return "1", []
         return "id in (select value from json_each(?))", [json.dumps(sorted(self._calls_of.get(session, ())))]
 
+    @property
+    def process_locks(self) -> ProcessLocks | None:
+        """What this process holds beside the database; ``None`` where nothing can be held."""
+        return locks_of(self._locks_path)
+
+    @cached_property
+    def _locks_path(self) -> Path:
+        return Path(f"{self.path.resolve()}-locks")
+
+    def _is_vacuumed(self) -> bool:
+        return self.process_locks is not None and self.process_locks.is_held(VACUUM)
+
+    def _retry_while_locked(self, action: Callable[[], object], seconds: float) -> None:
+        """Try for so many seconds, and while the file is vacuumed.
+
+        SQLite does not wait by itself while a file becomes a WAL database.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                action()
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or (time.monotonic() > until and not self._is_vacuumed()):
+                    raise
+                time.sleep(0.05)
+
     def _present_identity(self) -> tuple[int, int] | None:
         """Which file lies at the path; ``None`` where there is none."""
         try:
@@ -156,7 +174,7 @@ class SQLiteBase:
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             db = sqlite_utils.Database(connection)
             try:
-                _retry_while_locked(lambda: connection.execute("PRAGMA journal_mode=WAL"), BUSY_SECONDS)
+                self._retry_while_locked(lambda: connection.execute("PRAGMA journal_mode=WAL"), BUSY_SECONDS)
                 connection.execute("PRAGMA synchronous=NORMAL")
                 if migrations.pending(db):
                     self._migrate(db)
@@ -166,10 +184,9 @@ class SQLiteBase:
             self._local.db = db
         return db
 
-    @staticmethod
-    def _migrate(db: sqlite_utils.Database) -> None:
+    def _migrate(self, db: sqlite_utils.Database) -> None:
         """Apply what is pending; of several processes that start at once, one does it."""
-        _retry_while_locked(lambda: db.conn.execute("BEGIN IMMEDIATE"), BUSY_SECONDS)
+        self._retry_while_locked(lambda: db.conn.execute("BEGIN IMMEDIATE"), BUSY_SECONDS)
         try:
             if migrations.pending(db):
                 migrations.apply(db)
@@ -199,6 +216,7 @@ class SQLiteBase:
 
         Args:
             paid: it holds what money was spent for, and waits `PAID_BUSY_SECONDS` for its turn; else `BUSY_SECONDS`.
+                Everything waits for the end of a `VACUUM`.
 
         Raises:
             StoreError: another process holds the file for longer, or the file is another than before.
@@ -206,12 +224,14 @@ class SQLiteBase:
         seconds = PAID_BUSY_SECONDS if paid else BUSY_SECONDS
         began = time.monotonic()
         db = self._open()
-        if not self._turn.acquire(timeout=seconds):
+        while not self._turn.acquire(timeout=seconds):
+            if self._is_vacuumed():
+                continue
             raise explain_error(sqlite3.OperationalError("database is locked"), self.path)
         try:
             # Immediate: a transaction that reads first and then finds that another has written fails at
             # once, however long it would be ready to wait (SQLITE_BUSY_SNAPSHOT).
-            _retry_while_locked(lambda: db.conn.execute("BEGIN IMMEDIATE"), seconds - (time.monotonic() - began))
+            self._retry_while_locked(lambda: db.conn.execute("BEGIN IMMEDIATE"), seconds - (time.monotonic() - began))
             try:
                 later = list(getattr(self._local, "later", ()))
                 for action in later:

@@ -12,10 +12,13 @@ import os
 import secrets
 import sys
 import threading
+import time
 from pathlib import Path
 
 PLACES = 2**30
 """Bytes that names are spread over; of two names that share one, the second waits for the first."""
+HOLD_ATTEMPTS, HOLD_SECONDS = 20, 0.05
+"""How often a name is taken hold of, and the seconds between: by then is gone who only looked whether it is held."""
 
 
 class ProcessLocks:
@@ -47,6 +50,14 @@ class ProcessLocks:
                 return False
             self._held.add(place)
             return True
+
+    def hold(self, name: str) -> bool:
+        """`try_hold`, also where somebody only looks at this moment whether it is held."""
+        for _ in range(HOLD_ATTEMPTS):
+            if self.try_hold(name):
+                return True
+            time.sleep(HOLD_SECONDS)
+        return False
 
     def release(self, name: str) -> None:
         """Let a name go."""

@@ -7,6 +7,7 @@ and day and over all calls; they cost the same after a million calls.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 
 import sqlite_utils
@@ -41,7 +42,7 @@ CALL_TOTALS = tuple(name for name in _CALL_SUMS if name != "latency_ms")
 SPENDING_TOTALS = tuple(_SPENDING_SUMS)
 """Columns of the running totals over spending."""
 SAME_DOLLARS = 1e-9
-"""Sums of fractions depend on their order; closer than this they are the same."""
+"""Sums of fractions depend on their order; they are the same within this share of them, or this many dollars."""
 
 
 def sums(*names: str) -> str:
@@ -116,7 +117,11 @@ class Totals(SQLiteBase):
             f"coalesce((select {c} from {table}_totals where scope = ? and name = ?), 0) as kept_{c}" for c in columns
         )
         row = self._open().execute(f"select {kept}, {query}", [scope, name] * len(columns) + values).fetchone()
-        return all(abs(a - b) <= SAME_DOLLARS for a, b in zip(row[: len(columns)], row[len(columns) :], strict=True))
+        pairs = zip(row[: len(columns)], row[len(columns) :], strict=True)
+        return all(
+            math.isclose(a, b, rel_tol=SAME_DOLLARS, abs_tol=SAME_DOLLARS) if isinstance(b, float) else a == b
+            for a, b in pairs
+        )
 
 
 def _summing(table: str, scope: str, name: str) -> tuple[tuple[str, ...], str, list[str]]:

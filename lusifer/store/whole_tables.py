@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lusifer.store.core import SQLiteBase, translates_sqlite_errors
+from lusifer.store.core import VACUUM, SQLiteBase, translates_sqlite_errors
 
 BLOCK_ROWS = 2000
 """Rows that are read at a time."""
@@ -56,9 +56,20 @@ class Tables(SQLiteBase):
 
     @translates_sqlite_errors
     def vacuum(self) -> tuple[int, int]:
-        """Give freed pages back to the disk; the file's bytes before and after."""
-        connection = self._open().conn
+        """Give freed pages back to the disk; the file's bytes before and after.
+
+        It takes as long as the file is large; whoever wants to write meanwhile waits for its end, in any process.
+
+        Raises:
+            StoreError: somebody else is writing, or there is no room for the copy that it makes.
+        """
+        connection, locks = self._open().conn, self.process_locks
         before = self.path.stat().st_size
-        connection.execute("vacuum")
-        connection.execute("pragma wal_checkpoint(truncate)")
+        is_held = locks is not None and locks.hold(VACUUM)
+        try:
+            connection.execute("vacuum")
+            connection.execute("pragma wal_checkpoint(truncate)")
+        finally:
+            if is_held and locks is not None:
+                locks.release(VACUUM)
         return before, self.path.stat().st_size

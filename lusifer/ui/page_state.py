@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -35,6 +35,18 @@ from lusifer.ui.page_fields import (
     write_address,
 )
 
+Offers = Mapping[str, Mapping[str, Any]]
+"""Texts of buttons, and the fields that each of them sets."""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What was wrong with a field, as a sentence; what is used instead, where that leaves it out; what can be done."""
+
+    problem: str
+    instead: str = ""
+    offers: Offers = field(default_factory=dict)
+
 
 @dataclass
 class PageSession:
@@ -47,7 +59,7 @@ class PageSession:
         drawn: keys of the fields that this run has drawn.
         shown: keys of the fields that the browser shows from the run before.
         from_address: fields that the address set and nobody has changed since.
-        corrections: what was wrong and what is used instead, by field; until the field or the page changes.
+        corrections: by field, until the field or the page changes.
         slot: where the address is written from, in this run.
         notes: where corrections are said, in this run.
         written: the parameters that this run wrote last.
@@ -60,7 +72,7 @@ class PageSession:
     drawn: set[str] = field(default_factory=set)
     shown: set[str] = field(default_factory=set)
     from_address: set[str] = field(default_factory=set)
-    corrections: dict[str, tuple[str, str]] = field(default_factory=dict)
+    corrections: dict[str, Correction] = field(default_factory=dict)
     slot: DeltaGenerator | None = None
     notes: DeltaGenerator | None = None
     written: str | None = None
@@ -85,7 +97,7 @@ class PageSession:
         """What comes of fields that a person changed."""
         reset_dependents(self.state, changed)
         self.from_address -= changed
-        for attribute in changed:
+        for attribute in {*changed, *({"model"} if "user" in changed else ())}:  # it may be there for the user's sake
             self.corrections.pop(attribute, None)
         if changed & {"user", "dataset"}:
             session_keys.PLAYING.set(False)
@@ -94,7 +106,7 @@ class PageSession:
         """Take over what the address says."""
         before = dataclasses.asdict(self.state)
         wrong = read_address(self.state, self.page, query, complete=complete)
-        self.corrections = {attribute: (problem, "") for attribute, problem in wrong.items()}
+        self.corrections = {attribute: Correction(problem) for attribute, problem in wrong.items()}
         after = dataclasses.asdict(self.state)
         self.from_address = {a for a in of_page(self.page) if after[a] != DEFAULTS[a]}
         if {a for a in ("user", "dataset", "step") if after[a] != before[a]}:
@@ -144,27 +156,41 @@ def open_notes() -> None:
         _draw_note(session, attribute)
 
 
-def say(attribute: str, problem: str, instead: str = "") -> None:
+def say(attribute: str, problem: str, instead: str = "", offers: Offers | None = None) -> None:
     """Say above the page what was wrong with a field, until it or the page changes.
 
     Args:
         attribute: the field.
         problem: what was wrong, as a sentence.
         instead: sentences that say what is used instead, where the problem leaves that out.
+        offers: what a person can do about it.
     """
     session = _session()
-    session.corrections[attribute] = problem, instead
+    session.corrections[attribute] = Correction(problem, instead, offers or {})
     _draw_note(session, attribute)
 
 
 def _draw_note(session: PageSession, attribute: str) -> None:
     if session.notes is None:
         return
-    problem, instead = map(escape_markdown, session.corrections[attribute])
+    correction = session.corrections[attribute]
+    problem, instead = map(escape_markdown, (correction.problem, correction.instead))
     if attribute in USERS:  # somebody else is shown than was asked for
         session.notes.error(instead, title=problem, icon=":material/person_off:")
     else:
         session.notes.warning(f"{problem} {instead}", icon=":material/link_off:")
+    with session.notes:
+        show_offers(correction.offers)
+
+
+def show_offers(offers: Offers) -> None:
+    """Buttons that set fields; the first is the most likely one."""
+    if not offers:
+        return
+    with st.container(horizontal=True):
+        for place, (text, values) in enumerate(offers.items()):
+            kind: Literal["primary", "secondary"] = "secondary" if place else "primary"
+            st.button(text, icon=":material/swap_horiz:", type=kind, on_click=choose, kwargs=dict(values))
 
 
 def show_address() -> None:

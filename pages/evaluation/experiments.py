@@ -20,7 +20,8 @@ job = gallery.automatic_job(live, store, newest)
 computing = automatic_work.show_work(
     job, "What was not run yet is computed with the built-in. It costs nothing and is kept."
 )
-gallery.show_gallery(newest, computing)
+states = gallery.describe_states(store, newest, job, state.get_jobs().get(live.job_key("experiment")))
+gallery.show_gallery(newest, states)
 
 st.pills(
     "Experiment",
@@ -43,7 +44,7 @@ if runs_of_experiment:
         ctx, run_picker.pick_run(runs_of_experiment, "experiment_run", new_run, f"experiment-run-{name}")
     )
 elif computing:
-    st.caption(":material/hourglass_top: This experiment is being computed.")
+    st.caption(f"This experiment: {gallery.describe_state(states[name])}.")
 else:
     st.info("This experiment has not been run on this split yet. Press Run below.", icon=":material/experiment:")
 with st.expander("New run", icon=":material/add_circle:", expanded=not runs_of_experiment and not computing):

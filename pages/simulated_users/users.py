@@ -63,7 +63,7 @@ if user is not None:
             st.metric(
                 "Mean rating",
                 f"{stats['mean']:.2f}",
-                f"{stats['mean'] - data.ratings.mean:+.2f} vs. average",
+                f"{stats['mean'] - data.ratings.mean:+z.2f} vs. average",
                 delta_color="off",
                 delta_arrow="off",
             )

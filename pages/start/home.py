@@ -5,8 +5,8 @@ import streamlit as st
 from lusifer.errors import LusiferError
 from lusifer.runs.kinds import COMPARISON
 from lusifer.simulator import label
-from lusifer.ui import page_registry, session_keys, state
-from lusifer.ui.components import run_picker
+from lusifer.ui import page_registry, page_state, session_keys, state
+from lusifer.ui.components import run_picker, user_picker
 from lusifer.ui.components.profile_loop import show_profile_loop
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.home import shown_person, worth
@@ -28,6 +28,11 @@ except LusiferError as error:
     state.show_error(error)
     st.stop()
 name = str(data.user_label(user))
+asked = page_state.current().user
+if asked == name:
+    user_picker.is_recorded(ctx, user, "The built-in is shown.")
+elif asked:
+    st.info(f"User {escape_markdown(asked)} has nothing to read on this split; user {name} is shown.")
 
 runs = run_picker.finished_runs(shown, store, COMPARISON)
 run = next((r for r in runs if r["model"] == shown.model), None)

@@ -99,7 +99,12 @@ else:
         column_config={
             "When": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", pinned=True),
             "Seconds": st.column_config.NumberColumn(format="%.2f"),
-            "Price": st.column_config.NumberColumn(format="$%.5f", help="Blank = unknown."),
+            "Price": st.column_config.NumberColumn(format="$%.5f", help="A dash: not known."),
+            "Tokens in": st.column_config.NumberColumn(format="localized"),
+            "Tokens out": st.column_config.NumberColumn(format="localized"),
+            "Cached": st.column_config.NumberColumn(
+                format="localized", help="Of the tokens in, those that the server had in its own cache."
+            ),
         },
     )
     call = call_log.find_call(store, int(requested) if call_log.is_number(requested) else None)
@@ -127,6 +132,8 @@ else:
         alt=f"Calls by {call_log.TOTAL_GROUPS[grouping].lower()}",
         column_config={
             "Cache hit rate": st.column_config.NumberColumn(format="percent"),
+            "Tokens in": st.column_config.NumberColumn(format="localized"),
+            "Tokens out": st.column_config.NumberColumn(format="localized"),
             "Seconds per call": st.column_config.NumberColumn(format="%.2f"),
         },
     )

@@ -53,6 +53,18 @@ def test_users_who_answer_as_they_rated_reach_the_yardstick(ml100k, last10, tmp_
     assert wrong["yardstick"] == right["yardstick"]
 
 
+def test_scores_of_other_settings_are_not_those_that_are_cached(ml100k, last10, tmp_path, monkeypatch) -> None:
+    from lusifer.baselines import Bias
+
+    ctx, scores = RunContext(ml100k, last10, cache_dir=tmp_path), []
+    for damping in (5.0, 500.0, 5.0):
+        one = [Recommender("Bias", lambda dataset, damping=damping: Bias(damping, damping))]
+        monkeypatch.setattr(recommender_ranking, "list_recommenders", lambda one=one: one)
+        scores.append(recommender_ranking.score_test_items(ctx)[1])
+    assert not np.array_equal(scores[0], scores[1]) and np.array_equal(scores[0], scores[2])
+    assert len(list(tmp_path.glob("recommenders-*.npz"))) == 2
+
+
 def test_missing_ratings_leave_a_user_out_and_few_users_are_refused(ml100k, last10, few_recommenders, table) -> None:
     ctx = RunContext(ml100k, last10)
     table["simulator"] = table["rating"].astype(float)

@@ -13,14 +13,16 @@ import pandas as pd
 import pytest
 
 from lusifer import prompts
+from lusifer.datasets import Details
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm import Budget, create_llm
 from lusifer.llm.batch import BatchAPI
 from lusifer.llm.budget import SpendingLimit
 from lusifer.runs import population, tables
 from lusifer.runs.population import PopulationSpec, record_population
-from lusifer.simulator import LLMUserModel, RunContext, UserModelConfig
+from lusifer.simulator import LLMUserModel, RunContext, UserModelConfig, make_evolution_spec
 from lusifer.simulator.batch_planner import ask_in_waves
+from lusifer.simulator.estimate import estimate_users
 from lusifer.store import Store
 from tests.servers.openai import KEY
 
@@ -74,6 +76,15 @@ def test_everybody_by_waves_asks_in_batches_alone(ml100k, last10, store, model, 
     before = len(openai_server.batched)
     ask_in_waves(RunContext(ml100k, last10, store), model, users, ask)
     assert len(openai_server.batched) == before, "and nothing twice"
+    # What is known of a movie by now changes its question, whose old answer is none: it is asked in the batch as well.
+    user, movie = users[0], int(last10.test.of_user(users[0]).item[0])
+    known = ml100k.with_details({movie: Details(1, "A story", directors=("Somebody",))})
+    spec = make_evolution_spec(known, last10, user, model, forecasts=False)
+    assert estimate_users(known, last10, [spec], model, store).calls == 1
+    ask_in_waves(RunContext(known, last10, store), model, [user], ask, forecasts=False)
+    assert len(openai_server.batched) == before + 1 and not openai_server.requests
+    record_population(RunContext(known, last10, store), config, PopulationSpec([user]))
+    assert not openai_server.requests
 
 
 def questions_of(ml100k, last10, model, users):

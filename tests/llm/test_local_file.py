@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import ModelError
+from lusifer.errors import CancelledError, ModelError
 from lusifer.llm import Message, create_bare_llm, create_llm, local_file
 from lusifer.simulator import LLMUserModel, make_evolution_spec, rate_items, run_evolution
 from tests.conftest import PATIENCE, ROOT
@@ -97,6 +97,39 @@ def test_a_damaged_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="did not start") as failed:
         model.complete(ASK)
     assert failed.value.kind == "unreachable"
+
+
+SILENT = "import time; time.sleep(20)"
+MUTE = """
+import socket, time
+s = socket.create_server(("127.0.0.1", 0))
+print("LISTENING http://127.0.0.1:%d" % s.getsockname()[1], flush=True)
+time.sleep(20)
+"""
+
+
+@pytest.mark.parametrize("child", [SILENT, MUTE], ids=["it loads", "it listens and does not answer"])
+def test_whoever_waits_for_the_file_to_be_loaded_can_stop(tmp_path: Path, monkeypatch, child) -> None:
+    """Two that ask at once: who is cancelled leaves, though the other goes on waiting."""
+    file, leave = tmp_path / "large.gguf", threading.Event()
+    file.write_bytes(b"GGUF")
+    monkeypatch.setattr(local_file, "COMMAND", (sys.executable, "-c", child))
+    other = threading.Thread(target=lambda: _ask_until(f"file:{file}", leave.is_set))
+    other.start()
+    try:
+        threading.Timer(0.3, (stop := threading.Event()).set).start()
+        with pytest.raises(CancelledError, match="loaded"):
+            create_bare_llm(f"file:{file}", cancelled=stop.is_set)[0].complete(ASK)
+        assert other.is_alive()
+    finally:
+        leave.set()
+        other.join()
+        local_file._servers.pop(file.resolve()).process.kill()  # noqa: SLF001 - nobody else ends it before the tests end
+
+
+def _ask_until(spec: str, cancelled) -> None:
+    with pytest.raises(CancelledError):
+        create_bare_llm(spec, cancelled=cancelled)[0].complete(ASK)
 
 
 def test_without_the_extra_it_says_how_to_get_it(spec, monkeypatch) -> None:

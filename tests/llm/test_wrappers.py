@@ -182,6 +182,22 @@ def test_dollars_where_the_price_is_known_and_tokens_where_not(store, openai_ser
         unknown.complete(ASK, max_tokens=900)
 
 
+def test_a_limit_in_tokens_holds_beside_one_in_dollars(store) -> None:
+    """Each by itself: whichever is full first, and where the price is not known."""
+    for identity in ("https://api.openai.com:/v1|gpt-4o-mini", Answering().identity):
+        inner = Answering()
+        inner.identity = identity
+        budget = Budget(session=SpendingLimit(dollars=5.0, tokens=1000), session_id=identity)
+        llm = BudgetedLLM(inner, store, budget)
+        llm.complete(ASK, max_tokens=500)
+        with pytest.raises(ModelError, match="of 1,000 tokens"):
+            llm.complete(ASK, max_tokens=900)
+    apart = Budget(run=SpendingLimit(dollars=1e-4), day=SpendingLimit(tokens=10**6), run_id="r")
+    inner.identity = "https://api.openai.com:/v1|gpt-4o-mini"
+    with pytest.raises(ModelError, match=r"The budget of this run .*\$"):
+        BudgetedLLM(inner, store, apart).complete(ASK, max_tokens=5000)
+
+
 def test_what_failed_is_given_back_and_what_may_be_paid_is_not(store) -> None:
     refused, lost = ModelError("no", kind="auth"), ModelError("no", kind="timeout")
     llm = BudgetedLLM(Answering(refused, lost), store, Budget(run=SpendingLimit(tokens=10_000), run_id="r"))

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from lusifer.evaluation.experiments import EXPERIMENTS
+from lusifer.jobs import Job
 from lusifer.runs import tables
 from lusifer.store import Store
+from lusifer.ui.pages.experiments.gallery import COMPUTES, DONE, NOT_RUN, WAITS, describe_states
 from tests.pages.test_pages import finish, open_page, press, texts
 
 PAID = {"model": "openai:a"}
@@ -40,6 +42,19 @@ def test_an_experiment_is_run_shown_and_linked(data_dir: Path) -> None:
     assert not link.exception and run["summary"]["sentences"][0] in texts(link)
     other = open_page("experiments", experiment="loop", run=run["id"])
     assert not other.exception and "has not been run" in texts(other)
+    assert "done" in texts(other) and texts(other).count("not run yet") == len(EXPERIMENTS) - 1
+
+    store, job, names = Store(data_dir / "lusifer.db"), Job("all", "Experiments"), list(EXPERIMENTS)
+    assert set(describe_states(store, {}, job).values()) == {WAITS}  # no worker has taken it up
+    job.state = "running"
+    for name in names[names.index("order") - 1 :]:
+        job.report_part(name, {})
+    job.follow_run(run["id"])
+    states = describe_states(store, {"order": run}, job)  # the moment between two
+    at = names.index("order")
+    assert states == dict.fromkeys(names[:at], NOT_RUN) | {"order": DONE} | dict.fromkeys(names[at + 1 :], WAITS)
+    store.finish_run(run["id"], "running", {})
+    assert describe_states(store, {}, job, None) == states | {"order": COMPUTES}
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

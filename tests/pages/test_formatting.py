@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pandas as pd
 import pytest
+import streamlit
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lusifer.ui.components.data_tables import without_negative_zeros
 from lusifer.ui.formatting import escape_markdown, format_day, format_duration, format_money, format_spent
 
 MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -76,3 +79,18 @@ def test_money_and_days() -> None:
     assert format_spent({"price": 0.0, "unpriced": 3}) == "unknown", "an unpriced model is not free"
     assert format_spent({"price": 0.5, "unpriced": 3}) == "$0.50 + unpriced"
     assert format_day(887732400) == "17 Feb 1998"
+
+
+def test_no_figure_of_a_table_is_a_negative_zero() -> None:
+    columns = {
+        "moved": streamlit.column_config.NumberColumn(format="%+.2f"),
+        "price": streamlit.column_config.NumberColumn(format="$%.5f"),
+        "title": streamlit.column_config.TextColumn(),
+        "left out": None,
+        "named": "Another title",
+    }
+    frame = pd.DataFrame({"moved": [-0.004, -0.006, None], "price": [-1e-9, 0.1, 2.0], "title": "x", "named": -0.004})
+    shown = without_negative_zeros(frame, columns)
+    assert [f"{x:+.2f}" for x in shown["moved"]] == ["+0.00", "-0.01", "+nan"]
+    assert f"{shown['price'][0]:.5f}" == "0.00000" and shown["named"][0] == -0.004
+    assert frame["moved"][0] == -0.004, "what is downloaded stays as it is"

@@ -163,6 +163,11 @@ def test_every_page_command_and_file_has_the_files_ids(
         said = capsys.readouterr()
         assert code == 0, (line, said.err)
         check(line, said.out + said.err)
+    runs = list_runs(store)
+    assert len({run["kind"] for run in runs}) >= 5
+    for run in runs:
+        assert main(["runs", "show", run["id"], "--json"]) == 0
+        check(f"runs show {run['kind']}", capsys.readouterr().out)
     for file in (tmp_path / "ann.html", tmp_path / "shop" / "shop.inter"):
         check(file.name, file.read_text(encoding="utf-8"))
     assert len(server.requests) > 5

@@ -219,9 +219,18 @@ def test_a_user_who_is_not_recorded_can_be_seen_all_the_same(data_dir: Path) -> 
     assert app.number_input(key="user").value == 14 and shown_step(app)["number"] == 1
 
 
-def test_a_link_to_a_user_of_before_opens_on_the_built_in(data_dir: Path) -> None:
-    app = open_page("evolution", fresh=True, user="405")
-    assert not app.exception and app.selectbox(key="model").value == "builtin" and shown_step(app)["number"] == 1
+def test_a_link_to_a_user_who_is_in_no_recording_says_that_the_built_in_answers(data_dir: Path) -> None:
+    app, said = open_page("evolution", fresh=True, user="405", step="2"), "User 405 is in no recording"
+    assert not app.exception and app.selectbox(key="model").value == "builtin" and shown_step(app)["number"] == 2
+    assert said in texts(app) and said in texts(app.run())
+    app = press(app, "Show user 429, who is recorded")
+    assert app.selectbox(key="model").value == RECORDED and app.number_input(key="user").value == 429
+    assert said not in texts(app) and not app.exception
+    app = open_page("errors", fresh=True, user="405")
+    assert said in texts(app)
+    app.selectbox(key="model").set_value(RECORDED).run()
+    assert said not in texts(app) and app.query_params["user"] == "405" and not app.exception
+    assert "User 405 is not in the recording" in texts(open_page("home", user="405", model=RECORDED))
 
 
 def test_another_split_leaves_the_recording(data_dir: Path) -> None:

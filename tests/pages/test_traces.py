@@ -142,6 +142,10 @@ def test_the_recordings_calls_are_there_at_once(data_dir: Path, monkeypatch: pyt
     questions = [c.value for c in app.code if "PROFILE" in c.value]
     assert questions, "what was asked is shown"
     assert Store(data_dir / "lusifer.db").list_calls({})[1] == 0, "nothing is asked or stored by looking"
+    for asked, opened in ({}, "479"), ({"user": "452"}, "452"), ({"user": "1"}, "14"):
+        app = open_page("calls", fresh=not asked, trace=spec, **asked)
+        assert shown_tree(app)["open"] == opened, "whom the other pages show"
+    assert "about user 1; user 14" in texts(app)
     app = open_page("calls", model=spec, trace="run:gone", call="452/99/update")
     assert not app.exception and "There are no calls of run:gone" in texts(app).replace("\\", "")
     Store(data_dir / "lusifer.db").save_call({**CALL, "text": "somebody's answer"})

@@ -105,8 +105,17 @@ def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> N
 
 
 def test_two_side_by_side_share_their_step(data_dir: Path, server) -> None:
-    app = open_page("evolution", user="13", beside="true")
+    app = open_page("evolution", user="452", model="recorded:last10-37users-plain", beside="true")
+    assert not app.exception and "User 452, Recorded" in texts(app) and "User 452, Built-in" in texts(app)
+    app.selectbox(key="other-model").set_value("recorded:last10-37users-plain").run()
     assert not app.exception and "Both sides are the same" in texts(app)
+    app.number_input(key="other-user").set_value(453).run()
+    app = press(app, "Show user 452, who is recorded")
+    assert app.number_input(key="other-user").value == app.number_input(key="user").value == 452
+    app.number_input(key="other-user").set_value(479).run()
+    assert not app.exception and not app.error and "User 479, Recorded" in texts(app)
+    app = open_page("evolution", user="13", beside="true")
+    assert not app.exception and "Both sides are the same" not in texts(app)
     app.number_input(key="other-user").set_value(405).run()
     assert not app.exception and "User 405" in texts(app) and app.slider(key="step").max >= 3
     app.button(key="next").click().run()

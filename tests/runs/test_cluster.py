@@ -166,13 +166,30 @@ def test_a_budget_holds_for_all_workers_together(store, tmp_path) -> None:
     home = StoreActor(str(store.path))
     workers = [WorkerStore(tmp_path / f"{n}.db", home.call, lambda said: said) for n in "ab"]
     names = {"run": "r", "session": "", "day": "2026-11-25"}
-    limits = {"run": ("tokens", 1000.0)}
+    limits = {("run", "tokens"): 1000.0}
     booked = [w.set_aside(names, 400, None, limits) for w in workers]
     assert all(isinstance(b, int) for b in booked) and store.get_spent("run", "r")[0] == 800
-    assert workers[0].set_aside(names, 400, None, limits) == ("run", 800.0, 1000.0)
+    assert workers[0].set_aside(names, 400, None, limits) == ("run", "tokens")
     workers[1].settle(booked[1], 100, None)
     assert store.get_spent("run", "r")[0] == 500
     assert isinstance(workers[0].set_aside(names, 400, None, limits), int)
+
+
+def test_money_of_a_worker_that_is_gone_comes_back(store, tmp_path) -> None:
+    """The home lives on, and so its process: what a dead worker set aside is settled at its estimated price."""
+    home = StoreActor(str(store.path))
+    dead, living = (WorkerStore(tmp_path / f"{n}.db", home.call, lambda said: said, n) for n in "ab")
+    names, limits = {"run": "r", "session": "", "day": "2026-11-25"}, {("run", "tokens"): 1000.0}
+    dead.settle(dead.set_aside(names, 400, None, limits, "m"), 50, None)
+    others = living.set_aside(names, 400, None, limits, "m")
+    assert isinstance(dead.set_aside(names, 400, None, limits, "m"), int) and store.get_spent("run", "r")[0] == 850
+    home.call("release_worker", "a")
+    assert store.get_spent("run", "r")[0] == 50 + 50 + 400, "its mean, and what another has under way"
+    room = store.get_room("run", "r", "tokens")
+    assert (room.settled, room.calls) == (100, 1)
+    living.settle(others, 60, None)
+    home.call("release_worker", "b")
+    assert store.get_spent("run", "r")[0] == 160, "what has its price keeps it"
 
 
 def test_workers_of_two_runs_and_a_run_without_any_ask_each_question_once(store, tmp_path) -> None:

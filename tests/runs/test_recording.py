@@ -16,7 +16,7 @@ from lusifer.runs.kinds import RUN_KINDS, VALIDITY, ValiditySummary
 from lusifer.runs.realism import run_realism
 from lusifer.runs.recording import record, stopped_run
 from lusifer.simulator import RunContext, StatisticalUserModel, UserModelConfig
-from lusifer.store import answer_claims
+from lusifer.store import process_locks
 from tests.servers.openai import KEY
 
 BUILTIN, MODEL = UserModelConfig("builtin"), StatisticalUserModel()
@@ -158,7 +158,7 @@ def test_a_stopped_run_is_found_unless_it_is_under_way_or_a_newer_one_is_done(ct
 
 def test_of_two_that_go_on_with_a_run_one_does(ctx, store, monkeypatch) -> None:
     """The second would say at its own end how the run ended; and what is done stays so, whatever comes behind it."""
-    monkeypatch.setattr(answer_claims, "HOLD_SECONDS", 0.0)
+    monkeypatch.setattr(process_locks, "HOLD_SECONDS", 0.0)
     with pytest.raises(CancelledError), record(ctx, VALIDITY, "x", model=MODEL, params={}) as stopped:
         raise CancelledError("Stopped.")
     with pytest.raises(KeyboardInterrupt), record(ctx, VALIDITY, "x", model=MODEL, params={}, resume=stopped.id) as run:

@@ -163,6 +163,7 @@ CELLS = [
     ("runs", "summary", json.dumps({**SUMMARY, "rows": True})),
     ("runs", "summary", json.dumps({**SUMMARY, "candidates": [1]})),
     ("runs", "summary", json.dumps({**SUMMARY, "candidates": {"v1": "x"}})),
+    ("runs", "status", "![i](http://x/y)"),
     ("runs", "params", '{"users": ["one"], "candidates": []}'),
     ("runs", "params", '{"candidates": []}'),
     ("runs", "title", "a\x1b[31mb"),
@@ -172,6 +173,7 @@ CELLS = [
     ("calls", "created_at", "2026-13-45T99:00:00"),
     ("calls", "created_at", "99999999999999"),
     ("calls", "created_at", 5),
+    ("calls", "status", "![i](http://x/y)"),
     ("calls", "price", "Infinity"),
     ("calls", "price", float("inf")),
     ("calls", "price", b"\x00"),
@@ -280,6 +282,16 @@ def test_a_column_of_another_name_is_not_looked_at(attacked, tmp_path, table, co
     assert listing.import_run(store, file)[0] == run
     assert all(store.get_prompt(number) == row for number, row in before.items())
     assert store.get_run(run)["summary"].keys() == SUMMARY.keys()
+
+
+@pytest.mark.parametrize("status", ["unfinished", "cancelled", "running"])
+def test_a_run_that_was_stopped_is_held_against_its_kind_too(attacked, tmp_path, status) -> None:
+    run, file = attacked
+    change(file, "update runs set status = ?, summary = ?", status, json.dumps({**SUMMARY, "candidates": [1]}))
+    with pytest.raises(InvalidInputError, match=r"table runs, row 1: summary\.candidates"):
+        listing.import_run(Store(tmp_path / "data" / "lusifer.db"), file)
+    change(file, "update runs set summary = '{}'")
+    assert listing.import_run(Store(tmp_path / "data" / "lusifer.db"), file)[0] == run
 
 
 def test_a_whole_file_is_taken_in_once(attacked, tmp_path) -> None:

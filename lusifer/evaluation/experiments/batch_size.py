@@ -123,7 +123,10 @@ def _lengths(deltas: dict[tuple[int, int], Figure]) -> str:
 
 
 def _list(items: Sequence[tuple[str, Figure]]) -> str:
-    return "; ".join(f"{name} {_change(d)}" for name, d in items)
+    names: dict[str, list[str]] = {}
+    for name, difference in items:
+        names.setdefault(_change(difference), []).append(name)
+    return "; ".join(f"{' and '.join(alike)} {change}" for change, alike in names.items())
 
 
 def _change(d: Figure) -> str:

@@ -255,14 +255,16 @@ def _first(rmse: dict[tuple[int, str], Figure], difference: dict[tuple[int, str]
         if better and better == [k for k in LENGTHS if k >= better[0]]
         else f"with {', '.join(map(str, better))}"
         if better
-        else "for no number of known ratings"
+        else ""
     )
     simulator_text = "calibrated simulator" if simulator_name == CALIBRATED else "simulator"
-    return (
-        f"The {simulator_text} is significantly better than user and item bias {range_text}; with 5 known ratings it "
-        "differs by "
-        f"{format_figure(difference[5, 'bias'], signed=True)}."
+    finding = (
+        f"The {simulator_text} is significantly better than user and item bias {range_text}"
+        if better
+        else f"Whatever the number of known ratings, the {simulator_text} is not significantly better than user and "
+        "item bias"
     )
+    return f"{finding}; with 5 known ratings it differs by {format_figure(difference[5, 'bias'], signed=True)}."
 
 
 def _second(

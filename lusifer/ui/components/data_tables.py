@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,15 +14,32 @@ MISSING = "–"
 """What stands in a table where there is no value; Streamlit's own word would be "None"."""
 
 
-MAX_TITLE_WIDTH = 285
+MAX_TITLE_WIDTH = 268
 """The widest column of titles, in pixels: on a phone a column of figures still fits beside it."""
 
 
 def title_column(label: str, titles: Iterable[object]) -> ColumnConfig:
     """A column of titles, as wide as the longest, that stays where the others are scrolled."""
     longest = max((len(str(title)) for title in titles), default=0)
-    width = min(max(round(7.4 * longest) + 18, 110), MAX_TITLE_WIDTH)
+    width = min(max(round(6.4 * longest) + 18, 110), MAX_TITLE_WIDTH)
     return st.column_config.TextColumn(label, pinned=True, width=width)
+
+
+def without_negative_zeros(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """A table whose figures that would be written as nothing are nothing, so that none of them reads ``-0.00``.
+
+    Args:
+        frame: the table.
+        columns: how its columns are written; those with a format such as ``%+.2f`` are looked at.
+    """
+    digits = {}
+    for name, described in columns.items():
+        kind = described.get("type_config") if isinstance(described, Mapping) and name in frame else None
+        form = str((kind or {}).get("format") or "")
+        if (found := re.fullmatch(r"\$?%\+?\.(\d)f", form)) and pd.api.types.is_float_dtype(frame[name]):
+            digits[name] = int(found[1])
+    zeros = {name: frame[name].mask(frame[name].abs() < 0.5 / 10**places, 0.0) for name, places in digits.items()}
+    return frame.assign(**zeros)
 
 
 def show_table(frame: pd.DataFrame, *, alt: str, **options: Any) -> None:
@@ -32,6 +50,7 @@ def show_table(frame: pd.DataFrame, *, alt: str, **options: Any) -> None:
         alt: what it holds, for screen readers.
         **options: more of ``st.dataframe``.
     """
+    frame = without_negative_zeros(frame, options.get("column_config", {}))
     st.dataframe(frame, hide_index=True, placeholder=MISSING, alt=alt, **options)
 
 
@@ -59,7 +78,7 @@ def pick_row(
     if key in st.session_state and dict(st.session_state[key]["selection"]) != marked:
         st.session_state[key] = {"selection": marked}
     st.dataframe(
-        frame,
+        without_negative_zeros(frame, options.get("column_config", {})),
         hide_index=True,
         placeholder=MISSING,
         alt=alt,

@@ -17,7 +17,7 @@ from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, label
 from lusifer.simulator.user_model_config import prompts_of
 from lusifer.ui import page_fields, page_state, session_keys, state
-from lusifer.ui.components import model_connection
+from lusifer.ui.components import model_connection, user_picker
 from lusifer.ui.components.closing_popover import closing_popover
 from lusifer.ui.formatting import escape_markdown, format_money
 from lusifer.ui.state import PageContext
@@ -27,9 +27,11 @@ def pick_model(data: Dataset, split: Split) -> str:
     """The model to simulate with; a fresh start is on a recording, where there is one of these data."""
     fitting = [r for r in list_recordings() if r.fits(data.hash, split.id)]
     recordings = sorted(fitting, key=lambda r: r.header.collected)  # a fresh start is on the oldest
-    free = _order_free_models(recordings)
-    offered = list(dict.fromkeys([*free, *session_keys.LISTED_MODELS.get()]))
+    offered = list(dict.fromkeys([*_order_free_models(data, recordings), *session_keys.LISTED_MODELS.get()]))
+    fresh = not page_state.current().model
     model = _settle_model(offered)
+    if fresh and model == BUILTIN and recordings:
+        _say_unrecorded(data, recordings[0])
     st.selectbox(
         "Model",
         list(dict.fromkeys([*offered, model])),
@@ -76,12 +78,22 @@ def _settle_model(offered: list[str]) -> str:
     return model
 
 
-def _order_free_models(recordings: list[Recording]) -> list[str]:
-    """The built-in and recordings, first what a fresh start is on: a recording, unless a link names another user."""
+def _say_unrecorded(data: Dataset, recording: Recording) -> None:
+    """Say that a fresh start is on the built-in for the user's sake, and offer a recorded user."""
     user = page_state.current().user
-    specs = [r.spec for r in recordings]
-    fits = bool(recordings) and (not user or user in map(str, recordings[0].users))
-    return [*specs, BUILTIN] if fits else [BUILTIN, *specs]
+    page_state.say(
+        "model",
+        f"User {user} is in no recording; the built-in, which is no language model, simulates this user.",
+        offers=user_picker.offer_recorded(data, recording, data.find_user(user)),
+    )
+
+
+def _order_free_models(data: Dataset, recordings: list[Recording]) -> list[str]:
+    """The built-in and recordings, first what a fresh start is on: a recording, unless none holds the chosen user."""
+    chosen = page_state.current().user
+    user = data.find_user(chosen) if chosen else None
+    holding = [r.spec for r in recordings if user is None or user in r.users]
+    return list(dict.fromkeys([*holding, BUILTIN, *(r.spec for r in recordings)]))
 
 
 def _show_provenance(recording: Recording) -> None:

@@ -89,9 +89,10 @@ def _show_reasons(verdict: trust.Verdict, lines: Mapping[str, TrustLine], here: 
         st.caption(escape_markdown(verdict.because[:1].upper() + verdict.because[1:]))
     if not verdict.missing:
         return
-    names = [trust.short_title(lines[key]) for key in verdict.missing]
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    st.caption(f"Still to be measured: {escape_markdown(', '.join(names[:2]) + more)}.")
+    if not verdict.failed:  # else the reasons name them
+        names = [trust.short_title(lines[key]) for key in verdict.missing]
+        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+        st.caption(f"Still to be measured: {escape_markdown(', '.join(names[:2]) + more)}.")
     pages = dict.fromkeys(page for key in verdict.missing if (page := MEASURED_ON.get(key)))
     if here in pages:
         st.caption("Some of them by a new run on this page.")

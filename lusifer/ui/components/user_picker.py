@@ -82,27 +82,38 @@ def suggested_users(ctx: PageContext) -> list[Suggestion]:
     return [s for s in suggestions if ctx.recording is None or s.user in ctx.recording.users]
 
 
-def is_recorded(ctx: PageContext, user: int) -> bool:
-    """Whether the chosen model can simulate a user; else offers what can be done about it."""
+def nearest_recorded(recording: Recording, user: int) -> int:
+    """The user of a recording whose number is nearest to that of another one."""
+    return min(recording.users, key=lambda other: abs(other - user))
+
+
+def offer_recorded(data: Dataset, recording: Recording, user: int) -> page_state.Offers:
+    """What can be done about a user whom a recording does not hold: the nearest one that it does."""
+    nearest = str(data.user_label(nearest_recorded(recording, user)))
+    return {f"Show user {escape_markdown(nearest)}, who is recorded": {"model": recording.spec, "user": nearest}}
+
+
+def is_recorded(ctx: PageContext, user: int, instead: str = "", *, prefix: str = "") -> bool:
+    """Whether the chosen model can simulate a user; else offers what can be done about it.
+
+    Args:
+        ctx: the choices.
+        user: the user.
+        instead: what is shown instead, as a sentence.
+        prefix: of the fields of the page's state that hold model and user: ``other_`` for those of the other side.
+    """
     recording = ctx.recording
     if recording is None or user in recording.users:
         return True
-    data = ctx.dataset
     st.info(
-        f"User {escape_markdown(str(data.user_label(user)))} is not in the recording "
-        f"{escape_markdown(recording.name)}, which holds {len(recording.users)} users.",
+        f"User {escape_markdown(str(ctx.dataset.user_label(user)))} is not in the recording "
+        f"{escape_markdown(recording.name)}, which holds {len(recording.users)} users. {instead}",
         icon=":material/movie:",
     )
-    nearest = min(recording.users, key=lambda other: abs(other - user))
-    with st.container(horizontal=True):
-        if st.button(
-            f"Show user {data.user_label(nearest)}, who is recorded", icon=":material/person_search:", type="primary"
-        ):
-            select_user(nearest)
-            st.rerun()
-        if st.button("Use the built-in for this user", icon=":material/calculate:"):
-            page_state.choose(model=BUILTIN)
-            st.rerun()
+    offers = {**offer_recorded(ctx.dataset, recording, user), "Use the built-in for this user": {"model": BUILTIN}}
+    page_state.show_offers(
+        {text: {prefix + field: value for field, value in fields.items()} for text, fields in offers.items()}
+    )
     return False
 
 

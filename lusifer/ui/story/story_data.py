@@ -20,6 +20,7 @@ from lusifer.evaluation.audit import Audit, audit
 from lusifer.simulator import BUILTIN, EvolutionSpec, SimulatedRating, Step, UserModel, label, rate_items
 from lusifer.simulator.evolution import history_of, initial_context
 from lusifer.simulator.models import is_free
+from lusifer.simulator.runner import load_ratings
 from lusifer.simulator.taste import measure_tastes, user_mean
 from lusifer.store import Store
 from lusifer.ui.components.linked_evolution.evolution_data import describe_evolution, format_days, running_mean_errors
@@ -190,10 +191,7 @@ def find_predictions(
     """The user's test ratings with the stored predictions, or those that cost nothing; the bias beside them."""
     rows = split.test.of_user(spec.user)
     items = dataset.items_of(rows.item)
-    ratings: dict[int, SimulatedRating] = {}
-    if store is not None:
-        for item_id, row in store.get_ratings(spec.id, len(steps), rows.item.tolist()).items():
-            ratings[item_id] = SimulatedRating.from_json({k: v for k, v in row.items() if k != "details"})
+    ratings = load_ratings(spec.id, len(steps), items, store)
     missing = tuple(i for i in items if i.id not in ratings)
     if missing and is_free(model.spec) and not model.evidence:
         with suppress(ModelError):  # a recording that does not hold them

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
@@ -20,6 +19,7 @@ from lusifer.simulator import (
     run_evolution,
 )
 from lusifer.simulator.evolution import step_from_json
+from lusifer.simulator.runner import load_ratings
 from lusifer.simulator.whatif import Consequence, alter_history, compare_evolutions
 from lusifer.store import Store
 
@@ -78,15 +78,10 @@ def _compare_stored(
     other: Sequence[Step],
     store: Store,
 ) -> WhatIf:
-    items = split.test.of_user(spec.user).item.tolist()
-    before, after = (store.get_ratings(i, n, items) for i, n in ((spec.id, len(steps)), (other_id, len(other))))
-    both = [i for i in items if i in before and i in after]
-    pairs = [(_read_rating(before[i]), _read_rating(after[i])) for i in both]
+    items = dataset.items_of(split.test.of_user(spec.user).item)
+    before, after = (load_ratings(i, n, items, store) for i, n in ((spec.id, len(steps)), (other_id, len(other))))
+    pairs = [(before[i.id], after[i.id]) for i in items if i.id in before and i.id in after]
     return _describe(dataset, steps, other, [p[0] for p in pairs], [p[1] for p in pairs])
-
-
-def _read_rating(row: dict[str, Any]) -> SimulatedRating:
-    return SimulatedRating.from_json({k: v for k, v in row.items() if k != "details"})
 
 
 def _compute(dataset: Dataset, split: Split, model: UserModel, spec: EvolutionSpec, steps: Sequence[Step]) -> WhatIf:

@@ -156,5 +156,5 @@ def _verdict(low: float, high: float) -> str:
 
 
 def _figure(found: Any) -> str:
-    text = f"{found.value:+.3f} stars RMSE"
-    return f"{text}, {found.low:+.3f} to {found.high:+.3f}" if math.isfinite(found.low) else text
+    text = f"{found.value:+z.3f} stars RMSE"
+    return f"{text}, {found.low:+z.3f} to {found.high:+z.3f}" if math.isfinite(found.low) else text

@@ -193,7 +193,7 @@ def _compare_words(row: Mapping[Any, Any], column: str) -> str:
 
 def _difference_words(row: Mapping[Any, Any], column: str) -> str:
     interval = format_interval(row, column, "+")
-    return f"{row[column]:+.3f} stars RMSE" + (f", {interval}" if interval != "–" else "")
+    return f"{row[column]:+z.3f} stars RMSE" + (f", {interval}" if interval != "–" else "")
 
 
 def model_contributions(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -211,11 +211,11 @@ def model_contributions(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
             continue
         value, low, high = entry["difference"]
         if None in (value, low, high):
-            figure = "–" if value is None else f"{round(value, 4) + 0.0:+.4f}"
+            figure = "–" if value is None else f"{round(value, 4) + 0.0:+z.4f}"
             contributions.append((title, figure, "One user gives no confidence interval; use a larger sample."))
             continue
         value, low, high = (round(v, 4) + 0.0 for v in (value, low, high))  # never a minus before nothing
-        figure = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
+        figure = f"{value:+z.4f} ({low:+z.4f} to {high:+z.4f})"
         if high < 0:
             words = "The model's contribution lowers the error."
         elif low > 0:

@@ -110,7 +110,7 @@ def _show_validity(measured: Any) -> None:
             ("Gain on other items", measured.others),
             ("Difference", measured.difference),
         ):
-            st.metric(title, f"{i.value:+.3f}", help=f"95 % interval {i.low:+.3f} to {i.high:+.3f}, over users.")
+            st.metric(title, f"{i.value:+z.3f}", help=f"95 % interval {i.low:+z.3f} to {i.high:+z.3f}, over users.")
     low, high = measured.difference.low, measured.difference.high
     words = (
         "The change helped more on the items that it names."

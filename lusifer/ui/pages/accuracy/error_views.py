@@ -163,9 +163,11 @@ def show_pair(rows: pd.DataFrame, names: Sequence[str], seed: int) -> None:
     nearer = np.abs(a - true) - np.abs(b - true)
     with st.grid(4, min_column_width=170):
         st.metric(
-            "Difference in RMSE", f"{d.value:+.4f}", help="First minus second, paired; negative values favor the first."
+            "Difference in RMSE",
+            f"{d.value:+z.4f}",
+            help="First minus second, paired; negative values favor the first.",
         )
-        st.metric("95 % interval", f"{d.low:+.4f} to {d.high:+.4f}" if math.isfinite(d.low) else "–")
+        st.metric("95 % interval", f"{d.low:+z.4f} to {d.high:+z.4f}" if math.isfinite(d.low) else "–")
         st.metric("First is closer", f"{(nearer < -1e-9).mean():.0%}")
         st.metric("Second is closer", f"{(nearer > 1e-9).mean():.0%}")
     if not math.isfinite(d.low):

@@ -124,7 +124,7 @@ def show_ratings(
             "Rating",
             range(len(listed)),
             key=field,
-            format_func=lambda at: f"{at + 1}. User {people[at]}, {movies[at]} ({size[at]:+.2f})",
+            format_func=lambda at: f"{at + 1}. User {people[at]}, {movies[at]} ({size[at]:+z.2f})",
             on_change=partial(_open_field, field, f"ratings-{key}"),
         )
         _show_rating(ctx, run, listed.iloc[row], named)
@@ -139,7 +139,8 @@ def _show_rating(ctx: PageContext, run: Mapping[str, Any], row: pd.Series, named
     user, item = int(row["user_id"]), int(row["item_id"])
     label, movie = str(ctx.dataset.user_label(user)), ctx.dataset.item(item).title
     said = "; ".join(
-        f"{escape_markdown(predictor_titles.within_sentence(title))} {row[name]:.2f} ({row[name] - row['rating']:+.2f})"
+        f"{escape_markdown(predictor_titles.within_sentence(title))} {row[name]:.2f} "
+        f"({row[name] - row['rating']:+z.2f})"
         for name, title in named.items()
         if math.isfinite(row[name])
     )

@@ -144,7 +144,7 @@ def _describe(found: pd.DataFrame, ratings: int, users: int) -> str:
     if not math.isfinite(low):
         return f"{verdict}; fewer than {MIN_USERS} users give no confidence interval."
     significant = "" if low > 0 or high < 0 else "; no significant difference"
-    return f"{verdict} (95 %: {low:+.3f} to {high:+.3f}{significant})."
+    return f"{verdict} (95 %: {low:+z.3f} to {high:+z.3f}{significant})."
 
 
 def _show_settings(run: Mapping[str, Any], other: Mapping[str, Any]) -> None:

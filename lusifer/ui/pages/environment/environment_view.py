@@ -111,7 +111,7 @@ def show_result(data: Dataset, run: dict[str, Any]) -> None:
         value, low, high = agent_runs.reward_difference(log, best[0], best[1])
         first, second = (agents.AGENT_TITLES.get(a, a) for a in best[:2])
         words = "significant" if low > 0 else "not significant"
-        st.markdown(f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}.")
+        st.markdown(f"**{first}** is best, {value:+z.3f} ({low:+z.3f} to {high:+z.3f}) above {second}, {words}.")
     with st.container(horizontal=True):
         downloads.show_parquet_button("Log as Parquet", data.with_file_ids(log), f"{run['id']}.parquet")
         downloads.show_csv_button("Summary as CSV", summary, f"{run['id']}.csv")

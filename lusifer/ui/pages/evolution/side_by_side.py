@@ -8,8 +8,10 @@ from dataclasses import replace
 import streamlit as st
 
 from lusifer.errors import LusiferError
+from lusifer.llm.recordings import PREFIX, Recording, find_recording, list_recordings
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, Step, label
+from lusifer.simulator.user_model_config import prompts_of
 from lusifer.ui import page_fields, page_state, state
 from lusifer.ui.components import evolution_runner, model_picker, profile_view, user_picker
 from lusifer.ui.formatting import escape_markdown
@@ -22,17 +24,29 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
     store, now = state.open_store(), page_state.current()
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
         problem = user_picker.correct_user(ctx.dataset, "other_user")
+        if not now.other_user and not now.other_model:
+            now.other_model, other_user = _first_other_side(ctx, user)
+            now.other_user = str(ctx.dataset.user_label(other_user))
         now.other_user = now.other_user or str(ctx.dataset.user_label(user))
         if problem is not None:
             user_picker.say_unknown("other_user", problem)
         other = user_picker.id_field("Other user", "other_user")
         spec = now.other_model or ctx.model
-        options = list(dict.fromkeys([*model_picker.offered_models(ctx), spec]))
+        recorded = [r.spec for r in _recordings(ctx)]
+        options = list(dict.fromkeys([*model_picker.offered_models(ctx), *recorded, spec]))
         st.selectbox(
-            "Other model", options, key=page_state.seed("other_model", spec), accept_new_options=True, width=240
+            "Other model",
+            options,
+            format_func=lambda model: label(model) if model == BUILTIN else model,
+            key=page_state.seed("other_model", spec),
+            accept_new_options=True,
+            width=280,
         )
         name, prompts = ctx.prompts, ctx.prompt_set
-        if spec != BUILTIN and store is not None:
+        if spec in recorded:  # it holds answers to its own prompts alone
+            pinned = prompts_of(find_recording(spec.removeprefix(PREFIX)))
+            name, prompts = pinned.version, pinned
+        elif spec != BUILTIN and store is not None:
             names = versions.list_names(store)
             first = ctx.prompts if ctx.prompts in names else names[0]
             name = now.other_prompts or first
@@ -42,6 +56,8 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
             st.selectbox("Other prompts", names, key=page_state.seed("other_prompts", name), width=180)
             prompts = versions.resolve(name, store)
     other_ctx = replace(ctx, model=spec, prompts=name, prompt_set=prompts)
+    if not user_picker.is_recorded(other_ctx, other, prefix="other_"):
+        return None
     if (other, spec, prompts.version) == (user, ctx.model, ctx.prompt_set.version):
         st.info(
             "Both sides are the same: choose another user, model or prompt version.",
@@ -49,6 +65,21 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
         )
         return None
     return other_ctx, other
+
+
+def _recordings(ctx: PageContext) -> list[Recording]:
+    """The recordings of what is looked at."""
+    return [r for r in list_recordings() if r.fits(ctx.dataset.hash, ctx.split.id)]
+
+
+def _first_other_side(ctx: PageContext, user: int) -> tuple[str, int]:
+    """Model and user of the second side before anybody chose: what differs and costs nothing."""
+    if not ctx.builtin:
+        return BUILTIN, user
+    recording = next((r for r in _recordings(ctx) if user in r.users), None)
+    if recording is not None:
+        return recording.spec, user
+    return BUILTIN, next((s.user for s in user_picker.suggested_users(ctx) if s.user != user), user)
 
 
 def show_sides(first: tuple[PageContext, int], second: tuple[PageContext, int]) -> None:

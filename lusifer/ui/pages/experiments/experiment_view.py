@@ -61,7 +61,13 @@ def start_experiments(key: str, ctx: PageContext, specs: list[ExperimentRequest]
             return run_experiments(run_context, config, specs, on_start=job.follow_run)[-1].id
         return run_experiment(run_context, config, specs[0], resume=resume, on_start=job.follow_run).id
 
-    state.get_jobs().start(key, "Experiment", work, store=store)
+    announce_queue(state.get_jobs().start(key, "Experiment", work, store=store), specs)
+
+
+def announce_queue(job: Job, specs: Sequence[ExperimentRequest]) -> None:
+    """Have a job say which experiments it runs, in this order."""
+    for spec in specs:
+        job.report_part(spec.experiment.name, {})
 
 
 def option_field(name: str, key: str, option: Option) -> int:
@@ -195,7 +201,8 @@ def panel_points(panel: Mapping[str, Any]) -> pd.DataFrame:
     """A panel's points as a table, predictors by their titles."""
     frame = pd.DataFrame(panel["points"], columns=["series", "x", "value", "low", "high"])
     frame["series"] = frame["series"].map(lambda s: predictor_titles.TITLES.get(s, s))
-    return frame.astype({"value": float, "low": float, "high": float})
+    # Rounding errors of a computer are no figures: a spread of 1e-16 is none.
+    return frame.astype({"value": float, "low": float, "high": float}).round(9)
 
 
 def describe_panel(panel: Mapping[str, Any], frame: pd.DataFrame) -> str:

@@ -20,6 +20,9 @@ from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.experiments import experiment_view
 from lusifer.ui.state import PageContext
 
+WAITS, COMPUTES, DONE, NOT_RUN = "waits in the queue", "is being computed", "done", "not run yet"
+"""Where an experiment stands, as its card says it."""
+_ICONS = {WAITS: "hourglass_empty", COMPUTES: "hourglass_top", DONE: "check_circle", NOT_RUN: "radio_button_unchecked"}
 USERS = 100
 """Users of the runs that the page makes by itself."""
 
@@ -47,6 +50,7 @@ def automatic_job(ctx: PageContext, store: Store | None, done: Mapping[str, Any]
     config = job_context.build_model_config(ctx.without_evidence())
 
     def work(job: Job) -> str:
+        experiment_view.announce_queue(job, specs)
         run_context = job_context.build_run_context(ctx, store, job)
         return run_experiments(run_context, config, specs, on_start=job.follow_run)[-1].id
 
@@ -54,8 +58,36 @@ def automatic_job(ctx: PageContext, store: Store | None, done: Mapping[str, Any]
     return automatic_work.start_missing(ctx, store, key, "Experiments", work)
 
 
-def show_gallery(runs: Mapping[str, dict[str, Any]], computing: bool) -> None:
-    """A card an experiment; pressing one opens it below."""
+def describe_states(store: Store | None, done: Mapping[str, Any], *jobs: Job | None) -> dict[str, str]:
+    """Where each experiment stands while jobs run some of them one after the other, by name.
+
+    Args:
+        store: tells which one a job is at.
+        done: those with a result.
+        *jobs: which of them are under way is seen here; one that no worker has taken up yet runs all that are missing.
+    """
+    states = {name: DONE if name in done else NOT_RUN for name in EXPERIMENTS}
+    for job in jobs:
+        if job is None or not job.active:
+            continue
+        run = store.get_run(job.run) if store is not None and job.run else None
+        current = run["params"].get("name", "") if run is not None else ""
+        queue = list(job.parts) or [name for name in EXPERIMENTS if name not in done]
+        behind = queue[queue.index(current) + 1 :] if current in queue else queue
+        states |= dict.fromkeys(behind, WAITS)
+        if run is not None and run["status"] == "running":
+            states[current] = COMPUTES
+    return states
+
+
+def describe_state(state: str) -> str:
+    """Where an experiment stands, with its icon."""
+    return f":material/{_ICONS[state]}: {state}"
+
+
+def show_gallery(runs: Mapping[str, dict[str, Any]], states: Mapping[str, str]) -> None:
+    """A card an experiment, which says where it stands until all are done; pressing one opens it below."""
+    all_done = set(states.values()) == {DONE}
     with st.grid(4, min_column_width=205, gap="small"):
         for name, experiment in EXPERIMENTS.items():
             with st.container(border=True, height="stretch"):
@@ -63,16 +95,13 @@ def show_gallery(runs: Mapping[str, dict[str, Any]], computing: bool) -> None:
                 run = runs.get(name)
                 if run is None:
                     st.caption(experiment.question)
-                    st.caption(
-                        ":material/hourglass_top: being computed"
-                        if computing
-                        else ":material/radio_button_unchecked: not run yet"
-                    )
                 else:
                     sentence = run["summary"]["sentences"][0]
                     st.caption(escape_markdown(with_item_noun(sentence)))
                     if run["summary"]["panels"]:
                         _show_small_chart(run)
+                if not all_done:
+                    st.caption(describe_state(states[name]))
                 st.button(
                     "Open",
                     key=f"open-{name}",

@@ -15,7 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import settings
-from lusifer.errors import LusiferError
+from lusifer.errors import LusiferError, StoreError
 from lusifer.jobs import Job
 from lusifer.llm import CallMetadata, Message, create_llm
 from lusifer.llm.cached import tokens_from_json
@@ -306,7 +306,10 @@ def show_export(store: Store) -> None:
             icon=":material/download:",
             key="export-go",
         )
-        st.caption("The whole database opens in Datasette too: see docs/database.md.")
+        st.caption(
+            "Users and items have the numbers that the database uses. The whole database opens in Datasette too: see "
+            "docs/database.md."
+        )
 
 
 def show_prune(store: Store) -> None:
@@ -330,10 +333,13 @@ def show_prune(store: Store) -> None:
         st.caption(f"{count:,} calls, about {size / 1e6:.1f} MB of text. Cached answers are kept and reused.")
         if st.button(f"Delete {count:,} calls", icon=":material/delete:", disabled=not count, key="prune-go"):
             store.prune_calls(**conditions)
-            was, now = store.vacuum()
-            session_keys.PRUNED_MESSAGE.set(
-                f"{count:,} calls were deleted; the file shrank from {was / 1e6:.1f} to {now / 1e6:.1f} MB."
-            )
+            message = f"{count:,} calls were deleted"
+            try:
+                was, now = store.vacuum()
+                message += f"; the file shrank from {was / 1e6:.1f} to {now / 1e6:.1f} MB."
+            except StoreError as error:  # they are gone all the same, and their pages are used for what comes
+                message += f"; the file keeps its size for now. {error}"
+            session_keys.PRUNED_MESSAGE.set(message)
             st.rerun()
         message = session_keys.PRUNED_MESSAGE.pop()
         if message:

@@ -13,10 +13,13 @@ from lusifer.llm.recordings import PREFIX, Recording, list_recordings
 from lusifer.simulator import label
 from lusifer.store import FIRST_LOCAL, Store
 from lusifer.store.traces import MOST_USERS, Scope
+from lusifer.ui.components.user_picker import first_recorded, nearest_recorded
 from lusifer.ui.pages.llm_calls import traced_calls
 from lusifer.ui.pages.llm_calls.traced_calls import Sums, TracedCall
 
 SCOPES: tuple[Scope, ...] = ("run", "evolution")
+UNRECORDED = {"evolve-": "Evolution", "rate-": "Predicted ratings", "scratch-": "Draft of a prompt"}
+"""How calls outside recorded runs are called, by how their names begin."""
 COST_COLUMNS = ["purpose", "step", "seconds", "input_tokens", "output_tokens", "price"]
 
 
@@ -39,6 +42,10 @@ class TraceSource(Protocol):
 
     def find_user(self, label: str) -> int | None:
         """The user that a label names; ``None`` where there is none."""
+        ...
+
+    def nearest_user(self, label: str) -> int | None:
+        """Whose calls stand for those of a user whom there are none about, or of nobody (""); ``None``: the first's."""
         ...
 
     def users(self, first: int | None) -> Mapping[int | None, Sums]:
@@ -83,6 +90,11 @@ class RecordingTrace:
         """See `TraceSource`."""
         user = _find_user(self.dataset, label)
         return user if user in self.recording.header.users else None
+
+    def nearest_user(self, label: str) -> int | None:
+        """See `TraceSource`."""
+        user = _find_user(self.dataset, label)
+        return first_recorded(self.recording) if user is None else nearest_recorded(self.recording, user)
 
     def users(self, first: int | None) -> Mapping[int | None, Sums]:
         """See `TraceSource`."""
@@ -141,6 +153,10 @@ class StoredTrace:
         found = self.store.sum_trace_users(self.scope, self.id, local=self.local, first=user, limit=1)
         return user if found and found[0]["user_id"] == user else None
 
+    def nearest_user(self, label: str) -> int | None:
+        """See `TraceSource`."""
+        return None
+
     def users(self, first: int | None) -> Mapping[int | None, Sums]:
         """See `TraceSource`."""
         rows = self.store.sum_trace_users(self.scope, self.id, local=self.local, first=first)
@@ -197,8 +213,9 @@ def _run_title(run: str, title: str | None) -> str:
     """A run as people know it; calls outside recorded runs have names of their own."""
     if title is None and run == "again":
         return "Asked again"
-    if title is None and run.startswith("evolve-"):
-        return f"Evolution {run.removeprefix('evolve-')}"
+    for prefix, name in UNRECORDED.items():
+        if title is None and run.startswith(prefix):
+            return f"{name} {run.removeprefix(prefix)}"
     return f"{title or 'Run'} {run}"
 
 

@@ -29,6 +29,8 @@ from lusifer.ui.pages.llm_calls.traced_calls import Sums, TracedCall
 from lusifer.ui.state import PageContext
 
 _RATINGS = "ratings"
+MIN_TIMED = 20
+"""Calls from which on their slowest twentieth is told."""
 
 
 def show_traces(ctx: PageContext, store: Store | None) -> None:
@@ -45,6 +47,7 @@ def show_traces(ctx: PageContext, store: Store | None) -> None:
         )
         return
     users, user, selected, calls = _find_place(trace)
+    _say_other_user(trace, user)
     total, listed = trace.total(), traced_calls.add(users.values())
     if listed.calls == total.calls:  # all users are listed: their times are known too
         total = replace(total, seconds=listed.seconds)
@@ -130,7 +133,8 @@ def _find_place(
     opened = {tree_data.user_key(u): u for u in users}.get(chosen_user(trace.name, wanted))
     if opened is None and asked is not None and asked not in users:
         users = trace.users(asked)
-    candidates = (opened, asked, searched, _current_user(trace))
+    current, nearest = _current_user(trace), trace.nearest_user(page_state.current().user)
+    candidates = (opened, asked, searched, current, nearest)
     user = next((u for u in candidates if u is not None and u in users), next(iter(users), None))
     calls = trace.calls(user)
     found = traced_calls.find_key(calls, wanted) if wanted else None
@@ -140,6 +144,16 @@ def _find_place(
         gone = f"There is no call {wanted[:60]} in this trace; it may have been deleted. The first one is shown."
         page_state.settle("call", shown, gone if missing else "")
     return users, user, shown, calls
+
+
+def _say_other_user(trace: TraceSource, user: int | None) -> None:
+    """Say whose calls are shown, where there are none about the user who is looked at elsewhere."""
+    current = page_state.current().user
+    if current and user is not None and not page_state.current().call and _current_user(trace) is None:
+        asked, opened = escape_markdown(current), escape_markdown(trace.label(user))
+        st.info(
+            f"No call of this trace is about user {asked}; user {opened} is opened.", icon=":material/person_search:"
+        )
 
 
 def _current_user(trace: TraceSource) -> int | None:
@@ -163,7 +177,11 @@ def _describe(trace: TraceSource, total: Sums) -> str:
         )
         missing = "times or prices" if total.tokens else "times, tokens or prices"
         return escape_markdown(f"{text} It holds no {missing}.")
-    parts = [f"{total.calls:,} calls", f"{total.cached:,} from cache", f"{total.tokens:,} tokens"]
+    parts = [
+        f"{total.calls:,} call{'s' * (total.calls != 1)}",
+        f"{total.cached:,} from cache",
+        f"{total.tokens:,} tokens",
+    ]
     parts.append(
         "price unknown" if total.price is None else f"{format_money(total.price)}{'+' if total.unpriced else ''}"
     )
@@ -249,11 +267,7 @@ def _show_charts(trace: TraceSource) -> None:
                     call_charts.latency_by_purpose(timed[["purpose", "seconds"]]),
                     alt="Seconds per call by purpose: median, quartiles and single calls",
                 )
-                half, slow = timed["seconds"].quantile([0.5, 0.95])
-                st.caption(
-                    f"Half of the {len(timed):,} newest calls took less than {half:.1f} s, 19 of 20 less than "
-                    f"{slow:.1f} s."
-                )
+                st.caption(_describe_latency(timed["seconds"]))
         if not priced.empty:
             with st.container():
                 st.subheader("Cost by step", icon=":material/payments:")
@@ -270,6 +284,14 @@ def _show_charts(trace: TraceSource) -> None:
                     call_charts.amount_by_step(table, series, "Tokens per call", "tokens"), alt="Tokens by step"
                 )
                 st.caption("Mean tokens of a call: the question grows with the history that it shows.")
+
+
+def _describe_latency(seconds: pd.Series[float]) -> str:
+    """How long calls took; of fewer than twenty, nobody can say what 19 of 20 took."""
+    half, slow = (tree_data.format_seconds(float(s)) for s in seconds.quantile([0.5, 0.95]))
+    if len(seconds) < MIN_TIMED:
+        return f"The median of {len(seconds)} call{'s' * (len(seconds) != 1)} is {half}."
+    return f"Half of the {len(seconds):,} newest calls took less than {half}, 19 of 20 less than {slow}."
 
 
 def _melt_tokens(calls: pd.DataFrame) -> pd.DataFrame:

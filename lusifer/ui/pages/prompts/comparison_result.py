@@ -157,7 +157,8 @@ def _show_winner(
             "was changed after a check is no longer untested on them."
         )
         for row in checks[:10]:
-            st.caption(f"{row['created_at'][:16].replace('T', ' ')}: {escape_markdown(row['title'])}, {row['status']}")
+            when, about = row["created_at"][:16].replace("T", " "), f"{row['title']}, {row['status']}"
+            st.caption(f"{when}: {escape_markdown(about)}")
         candidate = by_name[str(name)]
         temperature = (
             f"{candidate['temperature']:g}"

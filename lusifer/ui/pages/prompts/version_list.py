@@ -13,6 +13,7 @@ from lusifer.prompts import versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
 from lusifer.ui import page_fields, page_state, session_keys, state
+from lusifer.ui.components import data_tables
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.prompts import active_version, draft, prompt_editor
@@ -37,31 +38,28 @@ def show_versions(store: Store) -> None:
             for r in rows
         ]
     )
-    st.caption(f"{len(rows)} versions, newest first. A version never changes; a label can move. Select a row.")
-    table_event = st.dataframe(
+    numbers, requested = [r["number"] for r in rows], page_state.current().version
+    is_there = re.fullmatch(r"v[0-9]{1,9}", requested) is not None and int(requested[1:]) in numbers
+    number = int(requested[1:]) if is_there else numbers[0]
+    if requested:
+        page_state.settle("version", f"v{number}", f"There is no version {requested[:60]}; v{number} is shown.")
+    st.caption(
+        f"{len(rows)} versions, newest first. A version never changes; a label can move. Click a row to open it."
+    )
+    data_tables.pick_row(
         table,
-        hide_index=True,
-        height=min(38 * len(rows) + 40, 320),
-        on_select="rerun",
-        selection_mode="single-row",
         key="versions-table",
+        chosen=numbers.index(number),
+        on_pick=lambda row: page_state.choose(version=f"v{numbers[row]}"),
+        height=min(35 * (len(rows) + 1) + 3, 320),
         alt="Prompt versions, newest first",
         column_config={
-            "Version": st.column_config.TextColumn(width="small", pinned=True),
+            "Version": st.column_config.TextColumn(width=65, pinned=True),
             "Created": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
-            "Labels": st.column_config.TextColumn(width="medium"),
-            "Note": st.column_config.TextColumn(width="large"),
+            "Labels": st.column_config.TextColumn(width=120),
+            "Note": st.column_config.TextColumn(width=330),
         },
     )
-    requested = page_state.current().version
-    numbers = [r["number"] for r in rows]
-    default_number = numbers[0]
-    if re.fullmatch(r"v[0-9]{1,9}", requested) and int(requested[1:]) in numbers:
-        default_number = int(requested[1:])
-    number = numbers[table_event.selection.rows[0]] if table_event.selection.rows else default_number
-    shown = f"v{number}"
-    if requested or table_event.selection.rows:
-        page_state.settle("version", shown, f"There is no version {requested[:60]}; {shown} is shown.")
     try:
         version = versions.get(store, number)
     except LusiferError as error:

@@ -131,7 +131,7 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
             st.metric(
                 "RMSE of the model alone",
                 f"{total['rmse']:.2f}",
-                f"{total['rmse'] - total['bias']:+.2f} vs. user + item bias",
+                f"{total['rmse'] - total['bias']:+z.2f} vs. user + item bias",
                 delta_color="inverse",
                 help=f"Root mean squared error; lower is better. User + item bias on the same ratings: "
                 f"{total['bias']:.2f}.",

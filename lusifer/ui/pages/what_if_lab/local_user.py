@@ -68,13 +68,14 @@ def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
     if settings.is_public():  # strangers see nobody but themselves, as long as their session lasts
         people = [p for p in people if p["id"] in session_keys.OWN_LOCAL_USERS.get()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        chooser = st.empty()  # the popover behind it keeps its place, else it would not close
         if people:
             ids = [p["id"] for p in people]
             names = {p["id"]: f"{p['name']} ({p['ratings']} ratings)" for p in people}
             session_keys.apply_request(session_keys.LOCAL_USER)
             if st.session_state.get(session_keys.LOCAL_USER) not in ids:
                 st.session_state[session_keys.LOCAL_USER] = ids[0]
-            user = st.selectbox(
+            user = chooser.selectbox(
                 "You are", ids, key=session_keys.LOCAL_USER, format_func=lambda i: names.get(i, "?"), width=260
             )
         else:
@@ -91,8 +92,7 @@ def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
         st.info(
             with_item_noun(
                 "Press “New user”, enter a name, and rate ten movies that you know. Your ratings stay in the "
-                "database of "
-                "this machine; you can export and delete them."
+                "database of this machine; you can export and delete them."
             ),
             icon=":material/person_add:",
         )
