@@ -66,7 +66,7 @@ def send_at_once() -> None:
     asyncio does not know it as TCP's and leaves Nagle's algorithm on: the second piece waits until the browser has
     acknowledged the first, which it puts off by 40 ms. A page takes a hundred files. Doing this again changes nothing.
     """
-    uvicorn.Server.startup = _start_undelayed  # type: ignore[method-assign]
+    uvicorn.Server.startup = _start_undelayed  # type: ignore[method-assign, assignment]
 
 
 async def _start_undelayed(server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
