@@ -2,9 +2,8 @@
 
 Python runs one thread at a time and changes between those that could run. Many threads that are answered at about the
 same time therefore end their work at about the same time: all of them late, and then all of them wait for the server
-together. In turn, the first asks its next question while the others still read, and the server is never idle. With 32
-threads and answers that take 200 ms, that is the difference between 85 % and 95 % of the rate that is possible
-(``benchmarks/throughput.py``).
+together. In turn, the first asks its next question while the others still read. With 32 threads and answers that take
+200 ms that made 2 to 4 % more calls a second (``benchmarks/throughput.py``, in alternation on two cores).
 
 A turn is advice, not a lock: whoever waits longer than `PATIENCE_SECONDS` goes on without it, so a thread that ends, or
 waits for something else, holds up nobody.
