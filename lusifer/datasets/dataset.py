@@ -95,7 +95,7 @@ class Item:
         """The id as the files have it."""
         return self.file_id or self.id
 
-    @property
+    @cached_property
     def identity(self) -> tuple[str, int]:
         """What two ids of one item share: the title, whatever its case, and the year; without a year, the id alone."""
         if self.year is None and not re.search(YEAR_AT_END, self.title):

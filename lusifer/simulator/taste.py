@@ -27,7 +27,7 @@ CLEAR = 0.4
 """Stars from the user's mean from which a rating shows a liking or a dislike: a 4 shows none at a mean of 4.1."""
 
 
-@dataclass
+@dataclass(slots=True)
 class AspectEvidence:
     """What the ratings say of one aspect: its movies, and their mean distance from the user's mean."""
 
@@ -71,12 +71,13 @@ def measure_tastes(seen: Sequence[Rated], mean: float) -> dict[str, AspectEviden
     """
     by_aspect: dict[str, AspectEvidence] = {}
     for rated in newest_of_each(seen):
+        difference = rated.rating - mean
         for aspect in aspects_of(rated.item):
             evidence = by_aspect.get(aspect.key)
             if evidence is None:
                 evidence = by_aspect[aspect.key] = AspectEvidence(aspect)
             evidence.rated.append(rated)
-            evidence.total += rated.rating - mean
+            evidence.total += difference
     return by_aspect
 
 
