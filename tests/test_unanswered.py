@@ -6,11 +6,13 @@ import json
 
 import pytest
 
+from lusifer import prompts
 from lusifer.cli.main import main
 from lusifer.evaluation import simulation
+from lusifer.llm import factory
 from lusifer.llm.retry import RetryingLLM
 from lusifer.runs import listing
-from lusifer.simulator import RunContext, UserModelConfig
+from lusifer.simulator import LLMUserModel, RunContext, UserModelConfig
 from lusifer.store import Store
 from tests.servers.openai import OpenAIServer
 
@@ -77,6 +79,10 @@ def test_who_is_stored_is_simulated_though_the_server_is_gone(server, store, ml1
     assert list(result.unanswered) == users[:4] + users[6:] and len(set(result.unanswered.values())) == 1
     assert len(server.requests) == asked + 2, "and what is stored does not tell that it is back"
     assert store.get_usage()["failed"] == failed + 2, "nor is recorded as a call what nobody asked"
+
+    asked, bare = len(server.requests), LLMUserModel(factory.create_bare_llm("mine:m")[0], prompts.load())
+    result = simulation.simulate(RunContext(ml100k, last10), bare, last10.test.of_users(users))  # nothing is stored
+    assert list(result.unanswered) == users and len(server.requests) == asked + 2
 
 
 def test_a_population_answered_in_part_is_resumed_whole(server, store, capsys) -> None:

@@ -21,6 +21,7 @@ from lusifer.llm.openai_compatible import describe_schema, thinking_room
 from lusifer.llm.protocol import Completion, Message, Options
 from lusifer.llm.redact import StreamHider, hide, redact
 from lusifer.llm.server_errors import ServerError
+from lusifer.llm.turns import TURNS
 from lusifer.progress import Progress
 
 TIMEOUT_SECONDS = 300.0
@@ -231,7 +232,9 @@ class Ollama:
                     negotiation.fail(undo=False)
                     raise explain(refused.error, self.endpoint, self.model) from None
                 continue
-            return replace(answer, latency_ms=(time.perf_counter() - began) * 1000)
+            latency = (time.perf_counter() - began) * 1000
+            TURNS.take()
+            return replace(answer, latency_ms=latency)
 
     def build_request(self, messages: Sequence[Message], options: Options) -> dict[str, Any]:
         """The body of a request, adapted to what this server is known to take."""

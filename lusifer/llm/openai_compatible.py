@@ -19,6 +19,7 @@ from lusifer.llm.endpoints import OPENAI_URL, THINKING_TOKENS, Endpoint
 from lusifer.llm.protocol import Completion, Message, Options
 from lusifer.llm.redact import StreamHider, hide, redact
 from lusifer.llm.server_errors import ServerError
+from lusifer.llm.turns import TURNS
 
 TIMEOUT_SECONDS = 120.0
 """For a whole answer, unless the endpoint says otherwise."""
@@ -85,15 +86,15 @@ class OpenAICompatible:
             request = self.build_request(messages, options)
             try:
                 body = self._collect(self._values("POST", "/chat/completions", request, ends=ends), options)
-                return self.read_completion(body, (time.perf_counter() - began) * 1000)
+                latency = (time.perf_counter() - began) * 1000
+                TURNS.take()
+                return self.read_completion(body, latency)
             except _RefusedError as refused:
                 error = refused.error
                 if error.kind == "json" and error.failed:
                     # The server checks the schema and tells what did not fit: that is the answer, read by our rules.
-                    return Completion(
-                        hide(clean(error.failed), *self.endpoint.secrets),
-                        latency_ms=(time.perf_counter() - began) * 1000,
-                    )
+                    text = hide(clean(error.failed), *self.endpoint.secrets)
+                    return Completion(text, latency_ms=(time.perf_counter() - began) * 1000)
                 if not negotiation.adapt(error, adaptations.learn(error, request, known)):
                     explained = explanations.explain(error, self.endpoint, self.model)
                     negotiation.fail(undo=explained.kind in {"not-found", "bad-request"})

@@ -145,7 +145,7 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
 
     The thread closes the connection with the next piece that comes after the caller has left, or at its deadline. A
     cancel keeps a call from being made; one that is under way ends within `GRACE_SECONDS`, whatever the server does,
-    with its answer if that comes. Behind the last piece it is the caller's turn, see `lusifer.llm.turns`.
+    with its answer if that comes.
 
     Raises:
         CancelledError, DeadlineError: see `Limits`.
@@ -185,7 +185,6 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
             except queue.Empty:
                 continue
             if piece is None:
-                TURNS.take()
                 return
             if isinstance(piece, BaseException):
                 raise piece
@@ -206,18 +205,17 @@ def _run_in_thread(work: Callable[[], None]) -> None:
     try:
         _idle.pop().put(work)
     except IndexError:
-        threading.Thread(target=_work_on, args=(work,), name="lusifer-request", daemon=True).start()
+        waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        waiting.put(work)
+        threading.Thread(target=_work_on, args=(waiting,), name="lusifer-request", daemon=True).start()
 
 
-def _work_on(work: Callable[[], None]) -> None:
-    waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+def _work_on(waiting: queue.SimpleQueue[Callable[[], None]]) -> None:
     while True:
-        work()
-        del work  # it holds an answer
+        waiting.get()()  # in no variable: it holds a key and an answer, and the thread waits for long
         if len(_idle) >= MAX_IDLE:
             return
         _idle.append(waiting)
-        work = waiting.get()
 
 
 def parse_values(chunks: Iterable[bytes]) -> Iterator[Any]:

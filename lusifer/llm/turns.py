@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 
 PATIENCE_SECONDS = 0.05
@@ -28,15 +29,17 @@ class Turns:
     def reset(self) -> None:
         """Nobody's turn."""
         self._changing = threading.Lock()
-        self._holder = 0
+        self._holder, self._since = 0, 0.0
         self._waiting: deque[tuple[int, threading.Lock]] = deque()
 
     def take(self) -> None:
         """Wait for this thread's turn, which lasts until it gives it back."""
         me = threading.get_ident()
         with self._changing:
-            if self._holder in {0, me}:
-                self._holder = me
+            now = time.monotonic()
+            is_left = now - self._since > PATIENCE_SECONDS and not self._waiting  # by a thread that asks no more
+            if self._holder in {0, me} or is_left:
+                self._holder, self._since = me, now
                 return
             gate = threading.Lock()
             gate.acquire()
@@ -46,7 +49,7 @@ class Turns:
         with self._changing:
             if (me, gate) in self._waiting:
                 self._waiting.remove((me, gate))
-            self._holder = me
+            self._holder, self._since = me, time.monotonic()
 
     def give_back(self) -> None:
         """It is the next thread's turn, if it was this one's."""
@@ -55,6 +58,7 @@ class Turns:
                 return
             self._holder = 0
             if self._waiting:
+                self._since = time.monotonic()
                 self._holder, gate = self._waiting.popleft()
                 gate.release()
 

@@ -15,7 +15,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,7 @@ class Cluster:
         self.threads = threads if self.asking else 1
         self.count, self.address = workers, address
         self.workers: list[Any] = []
+        self._deaths: Counter[Any] = Counter()  # how often each worker has ended
         self._folder: Path | None = None
 
     def start(self, run: str) -> None:
@@ -210,7 +211,7 @@ class Cluster:
         finished: dict[int, SimulationResult] = {}
         crash_counts: dict[tuple[int, ...], int] = {}
         free = deque(w for _ in range(self.threads) for w in self.workers)
-        busy: dict[Any, tuple[Any, int, tuple[int, ...]]] = {}
+        busy: dict[Any, tuple[Any, int, tuple[int, ...], int]] = {}
         lost = _LostWorkers()
         first_number = parts[0][0] if parts else None
         try:
@@ -225,20 +226,20 @@ class Cluster:
                     )
                 while queue and free:
                     worker, (number, users) = free.popleft(), queue.popleft()
-                    busy[worker.simulate.remote(users)] = (worker, number, users)
+                    busy[worker.simulate.remote(users)] = (worker, number, users, self._deaths[worker])
                 if not busy:
                     time.sleep(0.2)
                     continue
                 ready, _ = ray.wait(list(busy), num_returns=1, timeout=0.2)
                 for promise in ready:
-                    worker, number, users = busy.pop(promise)
+                    worker, number, users, deaths_before = busy.pop(promise)
                     try:
                         pieces[number].append(ray.get(promise))
                     except (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError):
                         # It starts anew by itself, elsewhere if its machine is gone, and hands in what the dead one
                         # left there. It is given nothing before it answers.
                         lost.add(worker)
-                        self._release(worker)
+                        self._release(worker, deaths_before)
                         queue.appendleft((number, users))
                         crash_counts[users] = crash_counts.get(users, 0) + 1
                         if crash_counts[users] >= MAX_CRASHES:
@@ -264,8 +265,14 @@ class Cluster:
             self._stop(list(busy))
             raise
 
-    def _release(self, worker: Any) -> None:
-        """Let nobody wait for what a worker asked that has ended, nor for the money that it set aside."""
+    def _release(self, worker: Any, deaths_before: int) -> None:
+        """Let nobody wait for what a worker asked that has ended, nor for the money that it set aside.
+
+        Each of its promises tells of its end; by the second, another may be at work in its place.
+        """
+        if self._deaths[worker] > deaths_before:
+            return
+        self._deaths[worker] += 1
         if self._home is not None:
             self._home.call.remote("release_worker", str(self.workers.index(worker)))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import StoreError
 from lusifer.evaluation import RunContext
-from lusifer.evaluation.simulation import SimulationResult, simulate
+from lusifer.evaluation.simulation import MAX_UNANSWERED_IN_A_ROW, SimulationResult, simulate
 from lusifer.simulator import UserModelConfig
 from lusifer.simulator.community import Community
 from lusifer.store import Store
@@ -24,6 +26,8 @@ from lusifer.store.bookings import Room
 
 ANSWERS_PER_BATCH = 200
 """Answers handed in at a time."""
+TRY_AGAIN_SECONDS = 300.0
+"""Between two users who are tried at a server that is gone; a local run tries it anew with each part."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ class HomeStore(Store):
         for key in self._claims.pop(worker, ()):
             self.release_answer(key)
         for booking in self._bookings.pop(worker, ()):
-            self.settle_estimated(booking)
+            with contextlib.suppress(StoreError):  # the others come back all the same
+                self.settle_estimated(booking)
 
 
 class StoreActor:
@@ -266,6 +271,7 @@ class Worker:
         self.work: SharedInputs = ray.get(work[0])
         self.stopped, self._counting, self._busy = threading.Event(), threading.Lock(), 0
         self._unanswered: list[str] = []  # in a row, whichever call they came with
+        self._next_try = time.monotonic() + TRY_AGAIN_SECONDS
         self.store: WorkerStore | None = None
         if store_actor is not None:
             self._file = Path(folder) / f"{uuid.uuid4().hex[:12]}.db"
@@ -290,6 +296,9 @@ class Worker:
         test = self.work.split.test.of_users(users)
         with self._counting:
             self._busy += 1
+            if len(self._unanswered) >= MAX_UNANSWERED_IN_A_ROW and time.monotonic() > self._next_try:
+                self._unanswered.pop()  # one user tells whether the server is back
+                self._next_try = time.monotonic() + TRY_AGAIN_SECONDS
         try:
             ctx = RunContext(self.work.dataset, self.work.split, self.store, cancelled=self.stopped.is_set)
             return simulate(

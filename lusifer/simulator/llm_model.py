@@ -88,8 +88,14 @@ class LLMUserModel:
         return replace(self, on_text=on_text)
 
     def stored_only(self, cause: str) -> LLMUserModel:
-        """See `UserModel`; without a cache nothing is stored."""
-        return replace(self, llm=self.llm.stored_only(cause)) if isinstance(self.llm, CachedLLM) else self
+        """See `UserModel`.
+
+        Raises:
+            ModelError: there is no cache, so nothing is stored.
+        """
+        if not isinstance(self.llm, CachedLLM):
+            raise ModelError(cause, kind="server")
+        return replace(self, llm=self.llm.stored_only(cause))
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch, from the profile before it."""

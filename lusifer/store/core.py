@@ -26,6 +26,8 @@ BUSY_SECONDS = 10.0
 """How long a write waits while another process holds the file."""
 PAID_BUSY_SECONDS = 120.0
 """How long one waits that holds an answer which has been paid for: given up, it would be paid again."""
+LOOK_SECONDS = 1.0
+"""Between two looks at whether the file is vacuumed."""
 VACUUM = "vacuum"
 """The name that a process holds while it gives freed pages back to the disk. That takes as long as the file is large,
 and nobody can write meanwhile: everybody waits for its end."""
@@ -123,13 +125,19 @@ class SQLiteBase:
         SQLite does not wait by itself while a file becomes a WAL database.
         """
         until = time.monotonic() + seconds
+        was_vacuumed = False
         while True:
             try:
                 action()
                 return
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or (time.monotonic() > until and not self._is_vacuumed()):
+                if "locked" not in str(error):
                     raise
+                is_vacuumed = self._is_vacuumed()
+                # Behind its end all who waited for it come at once.
+                if time.monotonic() > until and not is_vacuumed and not was_vacuumed:
+                    raise
+                was_vacuumed = is_vacuumed
                 time.sleep(0.05)
 
     def _present_identity(self) -> tuple[int, int] | None:
@@ -224,14 +232,16 @@ class SQLiteBase:
         seconds = PAID_BUSY_SECONDS if paid else BUSY_SECONDS
         began = time.monotonic()
         db = self._open()
-        while not self._turn.acquire(timeout=seconds):
-            if self._is_vacuumed():
-                continue
-            raise explain_error(sqlite3.OperationalError("database is locked"), self.path)
+        until = began + seconds
+        while not self._turn.acquire(timeout=min(LOOK_SECONDS, max(until - time.monotonic(), 0))):
+            if self._is_vacuumed():  # behind its end all who waited for it come at once: from then on as ever
+                until = time.monotonic() + seconds
+            elif time.monotonic() >= until:
+                raise explain_error(sqlite3.OperationalError("database is locked"), self.path)
         try:
             # Immediate: a transaction that reads first and then finds that another has written fails at
             # once, however long it would be ready to wait (SQLITE_BUSY_SNAPSHOT).
-            self._retry_while_locked(lambda: db.conn.execute("BEGIN IMMEDIATE"), seconds - (time.monotonic() - began))
+            self._retry_while_locked(lambda: db.conn.execute("BEGIN IMMEDIATE"), until - time.monotonic())
             try:
                 later = list(getattr(self._local, "later", ()))
                 for action in later:

@@ -190,7 +190,8 @@ def show_offers(offers: Offers) -> None:
     with st.container(horizontal=True):
         for place, (text, values) in enumerate(offers.items()):
             kind: Literal["primary", "secondary"] = "secondary" if place else "primary"
-            st.button(text, icon=":material/swap_horiz:", type=kind, on_click=choose, kwargs=dict(values))
+            key = "offer-" + "-".join(f"{name}={value}" for name, value in values.items())
+            st.button(text, icon=":material/swap_horiz:", type=kind, on_click=choose, kwargs=dict(values), key=key)
 
 
 def show_address() -> None:

@@ -30,7 +30,7 @@ except LusiferError as error:
 name = str(data.user_label(user))
 asked = page_state.current().user
 if asked == name:
-    user_picker.is_recorded(ctx, user, "The built-in is shown.")
+    user_picker.is_recorded(ctx, user, f"{escape_markdown(label(shown.model))} is shown.")
 elif asked:
     st.info(f"User {escape_markdown(asked)} has nothing to read on this split; user {name} is shown.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from lusifer.llm import turns as turns_module
 from lusifer.llm.turns import PATIENCE_SECONDS, Turns
 
 
@@ -50,3 +51,15 @@ def test_who_keeps_a_turn_holds_up_nobody() -> None:
     turns.give_back()
     turns.take()  # at once: what is left of the others' turns waits nowhere
     assert not turns._waiting  # noqa: SLF001 - nothing else tells
+
+
+def test_a_turn_that_was_left_is_nobodys(monkeypatch) -> None:
+    monkeypatch.setattr(turns_module, "PATIENCE_SECONDS", 3600.0)  # nobody is waited for so long
+    turns = Turns()
+    thread = threading.Thread(target=turns.take)
+    thread.start()
+    thread.join()
+    turns._since -= 7200  # noqa: SLF001 - two hours pass
+    turns.take()
+    turns.give_back()
+    assert not turns._holder  # noqa: SLF001 - nothing else tells

@@ -114,6 +114,13 @@ def test_two_side_by_side_share_their_step(data_dir: Path, server) -> None:
     assert app.number_input(key="other-user").value == app.number_input(key="user").value == 452
     app.number_input(key="other-user").set_value(479).run()
     assert not app.exception and not app.error and "User 479, Recorded" in texts(app)
+    both = {"other-model": "recorded:last10-37users-plain", "other-user": "1"}
+    app = open_page(
+        "evolution", fresh=True, user="1", beside="true", **both
+    )  # one offer above the page, one for a side
+    assert not app.exception and len([b for b in app.button if b.label.startswith("Show user 14")]) == 2
+    gone = open_page("evolution", user="452", beside="true", **{"other-model": "recorded:gone"})
+    assert not gone.exception and "gone" in texts(gone)
     app = open_page("evolution", user="13", beside="true")
     assert not app.exception and "Both sides are the same" not in texts(app)
     app.number_input(key="other-user").set_value(405).run()

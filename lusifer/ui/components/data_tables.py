@@ -38,7 +38,8 @@ def without_negative_zeros(frame: pd.DataFrame, columns: Mapping[str, Any]) -> p
         form = str((kind or {}).get("format") or "")
         if (found := re.fullmatch(r"\$?%\+?\.(\d)f", form)) and pd.api.types.is_float_dtype(frame[name]):
             digits[name] = int(found[1])
-    zeros = {name: frame[name].mask(frame[name].abs() < 0.5 / 10**places, 0.0) for name, places in digits.items()}
+    # -0.0 is no less than 0, and is written with its sign too.
+    zeros = {name: frame[name].mask(frame[name].between(-0.5 / 10**places, 0), 0.0) for name, places in digits.items()}
     return frame.assign(**zeros)
 
 

@@ -56,7 +56,11 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
             st.selectbox("Other prompts", names, key=page_state.seed("other_prompts", name), width=180)
             prompts = versions.resolve(name, store)
     other_ctx = replace(ctx, model=spec, prompts=name, prompt_set=prompts)
-    if not user_picker.is_recorded(other_ctx, other, prefix="other_"):
+    try:
+        if not user_picker.is_recorded(other_ctx, other, prefix="other_"):
+            return None
+    except LusiferError as error:  # a recording that a link names may be gone
+        state.show_error(error)
         return None
     if (other, spec, prompts.version) == (user, ctx.model, ctx.prompt_set.version):
         st.info(

@@ -56,12 +56,13 @@ def start_experiments(key: str, ctx: PageContext, specs: list[ExperimentRequest]
     store, config = state.open_store(), job_context.build_model_config(ctx.without_evidence())
 
     def work(job: Job) -> str:
+        announce_queue(job, specs)
         run_context = job_context.build_run_context(ctx, store, job, seed=seed)
         if len(specs) > 1:
             return run_experiments(run_context, config, specs, on_start=job.follow_run)[-1].id
         return run_experiment(run_context, config, specs[0], resume=resume, on_start=job.follow_run).id
 
-    announce_queue(state.get_jobs().start(key, "Experiment", work, store=store), specs)
+    state.get_jobs().start(key, "Experiment", work, store=store)
 
 
 def announce_queue(job: Job, specs: Sequence[ExperimentRequest]) -> None:
