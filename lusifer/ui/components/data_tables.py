@@ -18,10 +18,16 @@ MAX_TITLE_WIDTH = 268
 """The widest column of titles, in pixels: on a phone a column of figures still fits beside it."""
 
 
-def title_column(label: str, titles: Iterable[object]) -> ColumnConfig:
-    """A column of titles, as wide as the longest, that stays where the others are scrolled."""
+def title_column(label: str, titles: Iterable[object], widest: int = MAX_TITLE_WIDTH) -> ColumnConfig:
+    """A column of titles, as wide as the longest, that stays where the others are scrolled.
+
+    Args:
+        label: its heading.
+        titles: what it holds.
+        widest: the most pixels; what is longer is shown whole where the pointer rests.
+    """
     longest = max((len(str(title)) for title in titles), default=0)
-    width = min(max(round(6.4 * longest) + 18, 110), MAX_TITLE_WIDTH)
+    width = min(max(round(6.4 * longest) + 18, 110), widest)
     return st.column_config.TextColumn(label, pinned=True, width=width)
 
 

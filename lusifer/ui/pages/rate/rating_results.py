@@ -32,6 +32,8 @@ EXPECTATION_SOURCES = {
     "rating": "the rating itself",
 }
 """Where an expected rating is from, in words."""
+WIDEST_TITLE = 190
+"""In pixels: on a phone the actual and the expected rating stand beside it."""
 
 
 def rate_in_batches(
@@ -165,7 +167,7 @@ def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
                 "Std", format="%.2f", width="small", help="Standard deviation of the predicted rating."
             ),
             "how": st.column_config.TextColumn("Expected from", help="How the expected rating was computed."),
-            "title": data_tables.title_column(with_item_noun("Movie"), rows["title"]),
+            "title": data_tables.title_column(with_item_noun("Movie"), rows["title"], WIDEST_TITLE),
             "true": st.column_config.NumberColumn("Actual", format="%.3g", width=58),
             "expected": st.column_config.NumberColumn(
                 "Expected", format="%.2f", width=74, help="The model alone, not calibrated."
