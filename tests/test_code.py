@@ -49,6 +49,17 @@ def test_pages_open_no_database_and_ask_no_model() -> None:
             assert wrong not in text, (path, wrong)
 
 
+def test_a_download_runs_no_page_again() -> None:
+    """A click that runs the page again loses about every tenth file (see `show_file_button`)."""
+    places = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("lusifer", "pages")
+        for path in (ROOT / folder).rglob("*.py")
+        if "download_button(" in path.read_text()
+    ]
+    assert places == ["lusifer/ui/components/downloads.py"]
+
+
 def test_no_two_modules_have_one_name() -> None:
     """A module is named by what it holds; one name in two packages is one too few words."""
     allowed = {"__init__", "__main__", "spec"}  # a page's and an experiment's folder is found by its spec

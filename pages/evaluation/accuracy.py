@@ -121,7 +121,7 @@ view = st.segmented_control(
 VIEWS[view][1]()
 with st.container(horizontal=True):
     downloads.show_csv_button("Predictions as CSV", ctx.dataset.with_file_ids(passing), f"run-{run_shown['id']}.csv")
-    st.download_button(
+    downloads.show_file_button(
         "Report as HTML",
         html_report.report_builder(ctx, run_shown, frame, passing, names),
         f"run-{run_shown['id']}.html",

@@ -5,7 +5,7 @@ import streamlit as st
 from lusifer import settings
 from lusifer.safe_text import to_safe_csv
 from lusifer.ui import page_fields, page_state, state
-from lusifer.ui.components import data_tables
+from lusifer.ui.components import data_tables, downloads
 from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.pages.llm_calls import call_log, call_table, trace_view, tree_data
 
@@ -138,7 +138,7 @@ else:
         },
     )
 with st.container(horizontal=True):
-    st.download_button(
+    downloads.show_file_button(
         "These calls as CSV",
         lambda: to_safe_csv(
             call_table.call_table(
@@ -154,7 +154,6 @@ with st.container(horizontal=True):
         ),
         "calls.csv",
         "text/csv",
-        icon=":material/download:",
     )
     if settings.is_public():
         st.stop()  # what strangers may see is not theirs to delete

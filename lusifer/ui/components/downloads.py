@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -18,22 +19,38 @@ from lusifer.safe_text import to_safe_csv
 from lusifer.store import Store
 
 ICON = ":material/download:"
+FileContent = str | bytes | Callable[[], str | bytes]
+
+
+def show_file_button(label: str, content: FileContent, name: str, mime: str | None = None, **button: Any) -> None:
+    """A button that gives a file, and draws nothing anew.
+
+    Streamlit's own button runs the page again by default. That run empties the session's queue of messages, and with it
+    the address of a file that was made meanwhile: about every tenth file was lost.
+
+    Args:
+        label: of the button.
+        content: of the file, or what makes it when it is asked for.
+        name: of the file.
+        mime: its type; by its name where it is left out.
+        button: further settings of ``st.download_button``.
+    """
+    st.download_button(label, content, name, mime, on_click="ignore", **{"icon": ICON, **button})
 
 
 def show_csv_button(label: str, frame: pd.DataFrame, name: str) -> None:
     """A table as CSV, made when it is asked for; texts that begin like a formula are quoted."""
-    st.download_button(label, lambda: to_safe_csv(frame), name, "text/csv", icon=ICON)
+    show_file_button(label, lambda: to_safe_csv(frame), name, "text/csv")
 
 
 def show_parquet_button(label: str, frame: pd.DataFrame, name: str) -> None:
     """A table as a Parquet file, made when it is asked for."""
-    st.download_button(label, lambda: to_parquet_bytes(frame), name, icon=ICON)
+    show_file_button(label, lambda: to_parquet_bytes(frame), name)
 
 
 def show_json_button(label: str, content: Any, name: str, **button: Any) -> None:
     """Something as a JSON file."""
-    text = json.dumps(content, ensure_ascii=False, indent=1)
-    st.download_button(label, text, name, "application/json", icon=ICON, **button)
+    show_file_button(label, json.dumps(content, ensure_ascii=False, indent=1), name, "application/json", **button)
 
 
 PACKED_ROWS = 20_000

@@ -13,6 +13,7 @@ from lusifer.datasets.item_details import ATTRIBUTION, export_csv, import_csv
 from lusifer.errors import LusiferError
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
+from lusifer.ui.components.downloads import show_file_button
 from lusifer.ui.components.job_panel import show_progress
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
@@ -80,7 +81,7 @@ def _show_import_and_export(dataset: Dataset, database: Store) -> None:
         st.info(escape_markdown(message))
         _list_left_out(lines)
     if dataset.details:
-        st.download_button(
+        show_file_button(
             "Export as CSV",
             lambda: _export_details(dataset, database),
             f"{dataset.name}-details.csv",

@@ -14,7 +14,7 @@ from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import page_registry, state
 from lusifer.ui.components import data_tables
-from lusifer.ui.components.downloads import show_json_button
+from lusifer.ui.components.downloads import show_file_button, show_json_button
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
@@ -56,9 +56,7 @@ def show_trust_card(ctx: PageContext, store: Store | None, here: str) -> None:
             "must meet it, not just the value."
         )
     with st.container(horizontal=True):
-        st.download_button(
-            "Card as Markdown", card_data.to_markdown(), "trust-card.md", "text/markdown", icon=":material/download:"
-        )
+        show_file_button("Card as Markdown", card_data.to_markdown(), "trust-card.md", "text/markdown")
         show_json_button("Card as JSON", card_data.to_json(), "trust-card.json")
 
 

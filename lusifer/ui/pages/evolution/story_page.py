@@ -11,7 +11,7 @@ import streamlit as st
 from lusifer.simulator import EvolutionSpec, Step
 from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.components import claim_audit
-from lusifer.ui.components.downloads import ICON
+from lusifer.ui.components.downloads import show_file_button
 from lusifer.ui.components.presentation import show_presentation
 from lusifer.ui.state import PageContext
 from lusifer.ui.story.story_chapters import Chapter, write_chapters
@@ -93,12 +93,11 @@ def _leave(chapter: int) -> None:
 def show_story_button(ctx: PageContext, spec: EvolutionSpec, steps: Sequence[Step], total_steps: int) -> None:
     """The download, made when it is asked for."""
     prepare = _prepare_story(ctx, spec, steps, total_steps)
-    st.download_button(
+    show_file_button(
         "Story as HTML",
         lambda: render_story(prepare(), datetime.now(UTC)),
         f"story-{ctx.dataset.user_label(spec.user)}-{ctx.split.name}.html",
         "text/html",
-        icon=ICON,
         type="tertiary",
         help="One file to send: who, how the profile grew, predictions against the truth, what they are worth, and "
         "where everything comes from. It opens in any browser, without a network, and prints.",

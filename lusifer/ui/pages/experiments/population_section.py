@@ -92,12 +92,11 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
                 width="stretch",
             )
             if path.is_file():
-                st.download_button(
+                downloads.show_file_button(
                     "Parquet",
                     partial(_read_population, ctx, path),
                     f"{run['id']}.parquet",
                     key=f"population-{run['id']}",
-                    icon=":material/download:",
                 )
 
 

@@ -299,11 +299,10 @@ def show_export(store: Store) -> None:
 
         end = str(form).lower()
         packed = end == "csv" and store.count_rows(name) >= downloads.PACKED_ROWS
-        st.download_button(
+        downloads.show_file_button(
             f"Download {name}",
             lambda: downloads.export_table(store, name, end),
             f"{name}.{end}{'.gz' if packed else ''}",
-            icon=":material/download:",
             key="export-go",
         )
         st.caption(

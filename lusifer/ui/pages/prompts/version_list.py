@@ -14,6 +14,7 @@ from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
 from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.components import data_tables
+from lusifer.ui.components.downloads import show_file_button
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.prompts import active_version, draft, prompt_editor
@@ -97,12 +98,11 @@ def _show_actions(store: Store, version: PromptVersion, labels: dict[str, int]) 
             draft.start_draft(version)
             page_state.choose(prompts_view=page_fields.EDIT_PROMPT)
             st.rerun()
-        st.download_button(
+        show_file_button(
             "Export",
             prompts.to_json(version.prompts),
             f"{version.prompts.name}-v{version.number}.json",
             "application/json",
-            icon=":material/download:",
             help="One file; `--prompts FILE` takes it on the command line.",
         )
 
