@@ -41,8 +41,9 @@ class RatingScale:
 
     def nearest(self, value: float) -> float:
         """The rating on the scale nearest to a number; halves go up."""
-        steps = np.floor((value - self.lowest) / self.step + 0.5)
-        return float(self.clip(self.lowest + self.step * steps))
+        inside = min(max(value, self.lowest), self.highest)  # plain numbers: every answer of a model comes through here
+        nearest = self.lowest + self.step * (((inside - self.lowest) / self.step + 0.5) // 1)
+        return float(min(nearest, self.highest))
 
     def contains(self, value: float) -> bool:
         """Whether a number is a rating of this scale."""

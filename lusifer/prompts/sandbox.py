@@ -30,7 +30,9 @@ from lusifer.prompts.template_limits import (
     MAX_SOURCE,
     METER,
     Meter,
+    concatenate,
     count_printed,
+    count_turn,
     join_texts,
     length_of,
     limited_range,
@@ -93,7 +95,12 @@ class _Environment(ImmutableSandboxedEnvironment):
         return isinstance(bound, LoopContext) or getattr(obj, "__module__", "") == template_limits.__name__
 
     def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        # Nearly every call of a rendering is one of these, which `_with_ticks` puts there; they tick by themselves.
+        if obj is template_limits.tick or obj is count_turn or obj is concatenate:
+            return obj(*args)
         tick()
+        if obj is within_limits:
+            return obj(*args)
         return within_limits(super().call(context, obj, *args, **kwargs))
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:

@@ -190,6 +190,9 @@ def metered(work: Callable[..., Any]) -> Callable[..., Any]:
 
 def count_printed(value: Any) -> Any:
     """What is about to be printed, counted."""
+    if type(value) is str:  # nearly always
+        METER.get().tick(len(value))
+        return value
     if not isinstance(value, Undefined):
         value = to_text(value)
         tick(len(value))

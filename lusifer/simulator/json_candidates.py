@@ -91,7 +91,10 @@ def candidates(text: str) -> tuple[list[Candidate], int]:
     if whole[:1] in {"{", "["} and whole.count("{") + whole.count("[") <= MAX_DEPTH:
         try:  # nearly every answer is JSON and nothing else: no bracket need be looked for
             start = text.index(whole[0])
-            return [Candidate(_cleaned(parse(whole)), start, start + len(whole))], -1
+            value = parse(whole)
+            if "\\u" in whole:  # only an escape makes half a character of a text that has none
+                value = _cleaned(value)
+            return [Candidate(value, start, start + len(whole))], -1
         except (ValueError, RecursionError):
             pass
     spans, unclosed, depth = _brackets(text)
