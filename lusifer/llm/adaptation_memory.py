@@ -120,11 +120,11 @@ def forget_process_memory() -> None:
 
 
 class Negotiation:
-    """One call's way to a form of its request that the server takes."""
+    """One call's way to a form of its request that the server takes; ``learned`` is what its first form rests on."""
 
-    def __init__(self, memory: AdaptationMemory) -> None:
+    def __init__(self, memory: AdaptationMemory, learned: Mapping[str, str]) -> None:
         self._memory = memory
-        self._before = memory.learned()
+        self._before = dict(learned)
         self._set_aside: dict[str, str] = {}
         self._learned: list[str] = []
 

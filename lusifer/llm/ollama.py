@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 from urllib.parse import urlsplit
@@ -21,7 +21,6 @@ from lusifer.llm.openai_compatible import describe_schema, thinking_room
 from lusifer.llm.protocol import Completion, Message, Options
 from lusifer.llm.redact import StreamHider, hide, redact
 from lusifer.llm.server_errors import ServerError
-from lusifer.llm.turns import TURNS
 from lusifer.progress import Progress
 
 TIMEOUT_SECONDS = 300.0
@@ -222,30 +221,35 @@ class Ollama:
         """See `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
         ends = time.monotonic() + float(self.endpoint.timeout or TIMEOUT_SECONDS)  # of all requests together
-        negotiation = Negotiation(self.memory)
+        learned = self.memory.learned()
+        known = (*self.endpoint.adapt, *learned)
+        negotiation = Negotiation(self.memory, learned)
         while True:
-            request = self.build_request(messages, options)
+            request = self.build_request(messages, options, known)
             try:
                 answer = self._collect(request, options.get("on_text"), max(ends - time.monotonic(), 0.01))
             except OllamaError as refused:
                 if not negotiation.adapt(refused.error, self._refused_part(refused.error, request)):
                     negotiation.fail(undo=False)
                     raise explain(refused.error, self.endpoint, self.model) from None
+                known = self.adaptations
                 continue
             latency = (time.perf_counter() - began) * 1000
-            TURNS.take()
             return replace(answer, latency_ms=latency)
 
-    def build_request(self, messages: Sequence[Message], options: Options) -> dict[str, Any]:
-        """The body of a request, adapted to what this server is known to take."""
-        known = set(self.adaptations)
-        settings: dict[str, Any] = {"num_ctx": CONTEXT + self.extra_tokens}
+    def build_request(
+        self, messages: Sequence[Message], options: Options, adaptations_known: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """The body of a request, adapted to what this server is known to take (none: as it is remembered now)."""
+        known = set(self.adaptations if adaptations_known is None else adaptations_known)
+        extra_tokens = thinking_room(self.endpoint, known)
+        settings: dict[str, Any] = {"num_ctx": CONTEXT + extra_tokens}
         for option, parameter in (("temperature", "temperature"), ("seed", "seed"), ("max_tokens", "num_predict")):
             value = options.get(option)
             if value is not None:
                 settings[parameter] = value
         if "num_predict" in settings:
-            settings["num_predict"] += self.extra_tokens
+            settings["num_predict"] += extra_tokens
         sent = [m.to_json() for m in messages]
         schema = options.get("schema")
         if schema is not None and "no-schema" in known:

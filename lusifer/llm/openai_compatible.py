@@ -19,7 +19,6 @@ from lusifer.llm.endpoints import OPENAI_URL, THINKING_TOKENS, Endpoint
 from lusifer.llm.protocol import Completion, Message, Options
 from lusifer.llm.redact import StreamHider, hide, redact
 from lusifer.llm.server_errors import ServerError
-from lusifer.llm.turns import TURNS
 
 TIMEOUT_SECONDS = 120.0
 """For a whole answer, unless the endpoint says otherwise."""
@@ -80,14 +79,14 @@ class OpenAICompatible:
         """See `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
         ends = time.monotonic() + self._seconds  # of all requests together, whatever is refused and left out
-        negotiation = Negotiation(self.memory)
+        learned = self.memory.learned()
+        known = (*self.endpoint.adapt, *learned)
+        negotiation = Negotiation(self.memory, learned)
         while True:
-            known = self.adaptations
-            request = self.build_request(messages, options)
+            request = self.build_request(messages, options, known)
             try:
                 body = self._collect(self._values("POST", "/chat/completions", request, ends=ends), options)
                 latency = (time.perf_counter() - began) * 1000
-                TURNS.take()
                 return self.read_completion(body, latency)
             except _RefusedError as refused:
                 error = refused.error
@@ -99,6 +98,7 @@ class OpenAICompatible:
                     explained = explanations.explain(error, self.endpoint, self.model)
                     negotiation.fail(undo=explained.kind in {"not-found", "bad-request"})
                     raise explained from None
+                known = self.adaptations
 
     def ask(self, method: str, path: str, request: Any = None, *, seconds: float | None = None) -> Any:
         """One JSON value that the server answers with.
@@ -181,9 +181,11 @@ class OpenAICompatible:
             http_client=transport.client_for(self.endpoint.url),
         )
 
-    def build_request(self, messages: Sequence[Message], options: Options) -> dict[str, Any]:
-        """The body of a request, adapted to what this server is known to take."""
-        known = set(self.adaptations)
+    def build_request(
+        self, messages: Sequence[Message], options: Options, adaptations_known: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """The body of a request, adapted to what this server is known to take (none: as it is remembered now)."""
+        known = set(self.adaptations if adaptations_known is None else adaptations_known)
         sent = _without_system(messages) if "no-system" in known else [m.to_json() for m in messages]
         request: dict[str, Any] = {"model": self.model, "messages": sent}
         schema = options.get("schema")
@@ -201,7 +203,7 @@ class OpenAICompatible:
                 request[name] = options.get(name)
         most = options.get("max_tokens")
         if most and "no-max-tokens" not in known:
-            most += self.extra_tokens
+            most += thinking_room(self.endpoint, known)
             most = min(most, limit_of(known, "max_tokens") or most)
             # OpenAI's reasoning models take the new name alone, most other servers the old one.
             new = "max-completion-tokens" in known or (self.endpoint.url == OPENAI_URL and "max-tokens" not in known)

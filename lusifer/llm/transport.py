@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import threading
 import time
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,17 +19,23 @@ from typing import Any
 from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.network import proxy_for, trusted_certificates
 from lusifer.llm.redact import hide, hide_in
-from lusifer.llm.turns import TURNS
 
 CONNECT_SECONDS = 10.0
 MAX_BYTES = 16 * 2**20
 """The longest answer, log probabilities included."""
 MAX_ERROR_BYTES = 64 * 2**10
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25
+"""Between two looks at whether somebody has cancelled."""
+MAX_IDLE = 64
+"""Connections to one address that are kept open."""
 GRACE_SECONDS = 1.0
 """What a call that is under way still gets once somebody has cancelled: its answer is paid for, and may be close."""
-_clients: dict[tuple[str, ...], Any] = {}
+_clients: dict[tuple[str, ...], tuple[Any, Any]] = {}
 _lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        after_in_child=_clients.clear
+    )  # a child that wrote into its parent's connections would mix both
 
 
 class DeadlineError(Exception):
@@ -62,27 +66,61 @@ class Limits:
     cancelled: Callable[[], bool] = lambda: False
 
 
+class Watch:
+    """How long a question that is under way may still be waited for.
+
+    A cancel keeps a call from being made; one that is under way ends within `GRACE_SECONDS`, whatever the server does,
+    with its answer if that comes.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._cancelled, self._is_cancelled = limits.cancelled, False
+        now = time.monotonic()
+        self._ends, self._next_look = now + limits.seconds, now
+
+    def seconds(self) -> float:
+        """How long one wait may take before this is asked again.
+
+        Raises:
+            CancelledError, DeadlineError: it is over.
+        """
+        now = time.monotonic()
+        if now >= self._next_look and not self._is_cancelled:
+            self._next_look = now + POLL_SECONDS
+            if self._cancelled():
+                self._is_cancelled, self._ends = True, min(self._ends, now + GRACE_SECONDS)
+        remaining = self._ends - now
+        if remaining > 0:
+            return min(POLL_SECONDS, remaining)
+        if self._is_cancelled:
+            raise CancelledError("Stopped while the server was answering.", "Finished work is saved.", may_be_paid=True)
+        raise DeadlineError
+
+
 def client_for(url: str) -> Any:
     """The HTTP client of an address, shared by everybody who asks it.
 
     Raises:
         ModelError: a proxy or certificate file of the environment can't be used.
     """
+    return _connection_to(url)[0]
+
+
+def _connection_to(url: str) -> tuple[Any, Any]:
     import httpx2
+
+    from lusifer.llm.connections import WatchedTransport
 
     proxy, verify = proxy_for(url), trusted_certificates(url)
     name = (url, proxy[0] if proxy else "", str(id(verify)))
     with _lock:
         if name not in _clients:
             try:
-                _clients[name] = httpx2.Client(
-                    trust_env=False,
-                    proxy=proxy[0] if proxy else None,
-                    verify=verify,
-                    follow_redirects=False,
-                    limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
-                    headers={"User-Agent": "lusifer"},
+                transport = WatchedTransport(verify=verify, proxy=proxy[0] if proxy else None, keepalive=MAX_IDLE)
+                client = httpx2.Client(
+                    transport=transport, trust_env=False, follow_redirects=False, headers={"User-Agent": "lusifer"}
                 )
+                _clients[name] = client, transport
             except (ValueError, ImportError, httpx2.InvalidURL) as error:
                 variable = proxy[1] if proxy else "the address"
                 raise ModelError(
@@ -116,11 +154,18 @@ def request_json(
     """
     import httpx2
 
-    client = client_for(url)
+    client, transport = _connection_to(url)
     timeout = httpx2.Timeout(limits.seconds, connect=min(CONNECT_SECONDS, limits.seconds))
 
     def chunks() -> Iterator[bytes]:
-        with client.stream(method, url, headers=dict(headers or {}), json=body, timeout=timeout) as response:
+        if limits.cancelled():
+            raise CancelledError("Stopped before the server was asked.", "Finished work is saved.")
+        watched = {"watch": Watch(limits)}
+        request = client.build_request(
+            method, url, headers=dict(headers or {}), json=body, timeout=timeout, extensions=watched
+        )
+        # Past the client, which would look for cookies, redirects and logins: none of these is wanted.
+        with closing(transport.handle_request(request)) as response:
             good = 200 <= response.status_code < 300
             read, parts = 0, []
             for chunk in response.iter_bytes():
@@ -137,85 +182,7 @@ def request_json(
                 text = b"".join(parts).decode("utf-8-sig", errors="replace")
                 raise StatusError(response.status_code, hide(text, *secrets), response.headers)
 
-    return (hide_in(value, *secrets) for value in parse_values(in_time(chunks, limits)))
-
-
-def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[bytes]:
-    """What an iterator yields in a thread of its own, so that neither silence nor a trickle holds the caller.
-
-    The thread closes the connection with the next piece that comes after the caller has left, or at its deadline. A
-    cancel keeps a call from being made; one that is under way ends within `GRACE_SECONDS`, whatever the server does,
-    with its answer if that comes.
-
-    Raises:
-        CancelledError, DeadlineError: see `Limits`.
-    """
-    pieces: queue.SimpleQueue[bytes | BaseException | None] = queue.SimpleQueue()
-    left = threading.Event()
-
-    def work() -> None:
-        try:
-            with closing(source()) as chunks:  # type: ignore[type-var]
-                for chunk in chunks:
-                    pieces.put(chunk)
-                    if left.is_set():
-                        return
-            pieces.put(None)
-        except BaseException as error:
-            pieces.put(error)
-
-    if limits.cancelled():
-        raise CancelledError("Stopped before the server was asked.", "Finished work is saved.")
-    ends, cancelled = time.monotonic() + limits.seconds, False
-    TURNS.give_back()
-    _run_in_thread(work)
-    try:
-        while True:
-            if not cancelled and limits.cancelled():
-                cancelled, ends = True, min(ends, time.monotonic() + GRACE_SECONDS)
-            remaining = ends - time.monotonic()
-            if remaining <= 0 and cancelled:
-                raise CancelledError(
-                    "Stopped while the server was answering.", "Finished work is saved.", may_be_paid=True
-                )
-            if remaining <= 0:
-                raise DeadlineError
-            try:
-                piece = pieces.get(timeout=min(POLL_SECONDS, remaining))
-            except queue.Empty:
-                continue
-            if piece is None:
-                return
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
-    finally:
-        left.set()
-
-
-_idle: deque[queue.SimpleQueue[Callable[[], None]]] = deque()
-"""Where threads wait for another request: a new one for each takes longer than what it does."""
-MAX_IDLE = 64
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_idle.clear)  # a child has its parent's list, but none of the threads
-
-
-def _run_in_thread(work: Callable[[], None]) -> None:
-    """Do a request's work in a thread that has ended another one's, else in a new one. ``work`` raises nothing."""
-    try:
-        _idle.pop().put(work)
-    except IndexError:
-        waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        waiting.put(work)
-        threading.Thread(target=_work_on, args=(waiting,), name="lusifer-request", daemon=True).start()
-
-
-def _work_on(waiting: queue.SimpleQueue[Callable[[], None]]) -> None:
-    while True:
-        waiting.get()()  # in no variable: it holds a key and an answer, and the thread waits for long
-        if len(_idle) >= MAX_IDLE:
-            return
-        _idle.append(waiting)
+    return (hide_in(value, *secrets) for value in parse_values(chunks()))
 
 
 def parse_values(chunks: Iterable[bytes]) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from lusifer.datasets import Item
 from lusifer.errors import ModelError
 from lusifer.llm import LLM, CachedLLM, CallMetadata, Completion, Message, Options
 from lusifer.llm.recordings import Recording
+from lusifer.llm.turns import in_turn
 from lusifer.prompts import PromptSet
 from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.duplicates import ask_once, distinct_items
@@ -97,14 +98,17 @@ class LLMUserModel:
             raise ModelError(cause, kind="server")
         return replace(self, llm=self.llm.stored_only(cause))
 
+    @in_turn
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch, from the profile before it."""
         return ask_once(lambda distinct: self._rate(context, distinct, "forecast"), items)
 
+    @in_turn
     def rate(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Simulated ratings, ``items_per_call`` at a time."""
         return ask_once(lambda distinct: self._rate(context, distinct, "rate"), items)
 
+    @in_turn
     def update(self, context: Context) -> Update:
         """The profile rewritten, with explanation and changes; one more call where that is invalid."""
         self._check_recorded(context)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import shutil
 import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -342,24 +338,3 @@ def test_nothing_waits_for_a_thread_that_was_left() -> None:
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.returncode == 1 and "did not answer within 1 seconds" in done.stderr
-
-
-def test_a_request_uses_the_thread_that_another_one_left() -> None:
-    """And a forked child, which has none of its parent's threads, begins one of its own."""
-
-    def piece() -> Iterator[bytes]:
-        yield str(threading.get_ident()).encode()
-
-    def ident() -> str:
-        return b"".join(transport.in_time(piece, transport.Limits(10.0))).decode()
-
-    idents = set()
-    for _ in range(5):
-        idents.add(ident())
-        time.sleep(0.05)  # what it gave is there a moment before the thread is free again
-    assert len(idents) < 5
-    if hasattr(os, "fork"):
-        child = multiprocessing.get_context("fork").Process(target=ident)
-        child.start()
-        child.join(5)
-        assert child.exitcode == 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from lusifer.llm import turns as turns_module
-from lusifer.llm.turns import PATIENCE_SECONDS, Turns
+from lusifer.llm.turns import PATIENCE_SECONDS, TURNS, Turns, in_turn
 
 
 def started(work, count: int) -> list[threading.Thread]:
@@ -63,3 +65,33 @@ def test_a_turn_that_was_left_is_nobodys(monkeypatch) -> None:
     turns.take()
     turns.give_back()
     assert not turns._holder  # noqa: SLF001 - nothing else tells
+
+
+def test_the_first_who_waits_takes_a_turn_that_was_left(monkeypatch) -> None:
+    """And the others stay in their order, however many wait for longer than one is patient."""
+    monkeypatch.setattr(turns_module, "PATIENCE_SECONDS", 0.2)
+    turns, ended = Turns(), []
+
+    def work(number: int) -> None:
+        turns.take()
+        ended.append(number)
+        time.sleep(0.05)
+        turns.give_back()
+
+    turns.take()  # and it is never given back
+    threads = started(work, 12)
+    for thread in threads:
+        thread.join()
+    assert ended == list(range(12))
+
+
+def test_work_in_turn_gives_its_turn_back() -> None:
+    @in_turn
+    def work(fails: bool) -> int:
+        assert TURNS._holder == threading.get_ident()  # noqa: SLF001 - nothing else tells
+        return 1 // (not fails)
+
+    assert work(False) == 1 and not TURNS._holder  # noqa: SLF001
+    with pytest.raises(ZeroDivisionError):
+        work(True)
+    assert not TURNS._holder  # noqa: SLF001

@@ -1,0 +1,221 @@
+"""HTTP connections whose waits look at a deadline and at a cancel: no server holds a thread that asks it.
+
+A thread that waits for a socket wakes every `lusifer.llm.transport.POLL_SECONDS`. What can't be interrupted, finding a
+host's address and shaking hands, happens in a thread of its own, which is left alone where it takes too long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpcore2
+import httpx2
+
+from lusifer.llm.transport import Watch
+from lusifer.llm.turns import TURNS
+
+_local = threading.local()
+
+
+@contextmanager
+def _watched(watch: Watch | None) -> Iterator[None]:
+    """What this thread does within is watched; errors of the one library are raised as the other's."""
+    _local.watch = watch
+    try:
+        yield
+    except (
+        httpcore2.TimeoutException,
+        httpcore2.NetworkError,
+        httpcore2.ProtocolError,
+        httpcore2.ProxyError,
+        httpcore2.UnsupportedProtocol,
+    ) as error:
+        raise getattr(httpx2, type(error).__name__)(str(error)) from error
+    finally:
+        _local.watch = None
+
+
+def _current_watch() -> Watch | None:
+    return getattr(_local, "watch", None)
+
+
+class WatchedTransport(httpx2.BaseTransport):
+    """What `httpx2.Client` sends its requests through; those with a `Watch` among their extensions are watched.
+
+    Args:
+        verify: trusted certificates, as `httpx2.Client` takes them.
+        proxy: address of a proxy; ``None`` for none.
+        keepalive: connections that are kept open for further requests, at most.
+
+    Raises:
+        ValueError, httpx2.InvalidURL: the proxy's address can't be used.
+    """
+
+    def __init__(self, *, verify: ssl.SSLContext | bool = True, proxy: str | None = None, keepalive: int) -> None:
+        address = None if proxy is None else httpx2.Proxy(proxy)
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=httpx2.create_ssl_context(verify=verify, trust_env=False),
+            proxy=None if address is None else httpcore2.Proxy(_core_url(address.url), auth=address.raw_auth),
+            max_connections=None,
+            max_keepalive_connections=keepalive,
+            keepalive_expiry=5.0,
+            network_backend=_WatchedBackend(),
+        )
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request, and wait until its answer begins.
+
+        Raises:
+            CancelledError, DeadlineError: see `Watch.seconds`.
+            httpx2.HTTPError: the connection failed.
+        """
+        watch = request.extensions.get("watch")
+        assert isinstance(request.stream, httpx2.SyncByteStream)
+        with _watched(watch):
+            answer = self._pool.handle_request(
+                httpcore2.Request(
+                    request.method,
+                    _core_url(request.url),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
+        return httpx2.Response(
+            answer.status, headers=answer.headers, stream=_Body(answer.stream, watch), extensions=answer.extensions
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+def _core_url(url: httpx2.URL) -> httpcore2.URL:
+    return httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+class _Body(httpx2.SyncByteStream):
+    """The body of an answer, each piece of which is watched."""
+
+    def __init__(self, pieces: Any, watch: Watch | None) -> None:
+        self._pieces, self._watch = pieces, watch
+
+    def __iter__(self) -> Iterator[bytes]:
+        pieces = iter(self._pieces)
+        while True:
+            with _watched(self._watch):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
+
+    def close(self) -> None:
+        self._pieces.close()
+
+
+class _WatchedBackend(httpcore2.NetworkBackend):
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
+        def connect() -> httpcore2.NetworkStream:
+            return httpcore2.SyncBackend().connect_tcp(host, port, timeout, local_address, socket_options)
+
+        return _WatchedStream(_connect(connect))
+
+
+class _WatchedStream(httpcore2.NetworkStream):
+    """A connection; ``tls_layers`` counts how often it is encrypted: twice behind an encrypted proxy."""
+
+    def __init__(self, inner: httpcore2.NetworkStream, tls_layers: int = 0) -> None:
+        self._inner, self._tls_layers = inner, tls_layers
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        watch = _current_watch()
+        if watch is None:
+            return self._inner.read(max_bytes, timeout)
+        TURNS.give_back()
+        while True:
+            try:
+                piece = self._inner.read(max_bytes, watch.seconds())
+                break
+            except httpcore2.ReadTimeout:
+                continue
+        TURNS.take()
+        return piece
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        watch = _current_watch()
+        if watch is None or self._tls_layers > 1:  # two layers keep what they have not sent in no socket
+            self._inner.write(buffer, timeout)
+            return
+        socket, rest = self._inner.get_extra_info("socket"), memoryview(buffer)
+        while rest:
+            socket.settimeout(watch.seconds())
+            try:
+                rest = rest[socket.send(rest) :]
+            except TimeoutError:
+                continue
+            except OSError as error:
+                raise httpcore2.WriteError(str(error)) from error
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        inner = _connect(lambda: self._inner.start_tls(ssl_context, server_hostname, timeout))
+        return _WatchedStream(inner, self._tls_layers + 1)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+def _connect(connect: Callable[[], httpcore2.NetworkStream]) -> httpcore2.NetworkStream:
+    """What ``connect`` makes; in a thread of its own, whose connection is closed if nobody waits for it any more."""
+    watch = _current_watch()
+    if watch is None:
+        return connect()
+    made: queue.SimpleQueue[httpcore2.NetworkStream | BaseException] = queue.SimpleQueue()
+    left = threading.Event()
+
+    def discard() -> None:
+        with contextlib.suppress(queue.Empty):
+            unused = made.get_nowait()
+            if isinstance(unused, httpcore2.NetworkStream):
+                unused.close()
+
+    def work() -> None:
+        try:
+            made.put(connect())
+        except BaseException as error:
+            made.put(error)
+        if left.is_set():
+            discard()
+
+    TURNS.give_back()
+    threading.Thread(target=work, name="lusifer-connect", daemon=True).start()
+    while True:
+        try:
+            result = made.get(timeout=watch.seconds())
+            break
+        except queue.Empty:
+            continue
+        except BaseException:
+            left.set()
+            discard()
+            raise
+    if isinstance(result, BaseException):
+        raise result
+    return result
