@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from sqlite_utils.migrations import Migrations
 
 from lusifer import store as storing
 from lusifer.errors import InvalidInputError, StoreError
-from lusifer.store import Store
+from lusifer.store import Store, core
 
 MIGRATIONS = sum(name[:2] in {"m0", "m1"} for name in vars(storing.schema))
 
@@ -41,6 +42,33 @@ def test_runs(store) -> None:
     kept = store.list_runs("comparison")[0]
     assert kept["params"] == {"users": 5} and kept["summary"] == {"rmse": 1.0} and kept["seed"] == 3
     assert store.list_runs("other") == []
+
+
+def test_the_log_is_put_into_the_file_beside_the_work(tmp_path, monkeypatch) -> None:
+    """Not by who writes; and a failure there, a file that is gone say, is nobody's."""
+    monkeypatch.setattr(core, "CHECKPOINT_COMMITS", 20)
+    threads: list[str] = []
+    check = Store._checkpoint  # noqa: SLF001
+
+    def noted(self: Store) -> None:
+        threads.append(threading.current_thread().name)
+        check(self)
+
+    monkeypatch.setattr(Store, "_checkpoint", noted)
+    store = Store(tmp_path / "lusifer.db")
+    before = store.path.stat().st_size
+    deadline = time.monotonic() + 60
+    while store.path.stat().st_size <= before + 100_000 and time.monotonic() < deadline:
+        store.save_call({"purpose": "rate", "status": "ok", "text": "x" * 10_000})
+    assert store.path.stat().st_size > before + 100_000 and set(threads) == {"lusifer-checkpoint"}
+    (log,) = store._open().conn.execute("PRAGMA wal_autocheckpoint").fetchone()  # noqa: SLF001
+    assert log == core.CHECKPOINT_PAGES, "a very long log is put into the file by who writes"
+    while not store._checkpointing.acquire(timeout=60):  # noqa: SLF001
+        raise AssertionError("it does not end")
+    store.close()
+    store.path.unlink()
+    check(store)
+    assert not store.path.exists() and store._checkpointing.acquire(blocking=False)  # noqa: SLF001
 
 
 def test_steps_stop_at_a_gap_and_are_replaced(store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import sqlite3
 import threading
 import time
@@ -22,12 +23,17 @@ from lusifer.errors import StoreError
 from lusifer.store.process_locks import ProcessLocks, locks_of
 from lusifer.store.schema import migrations
 
+logger = logging.getLogger(__name__)
 BUSY_SECONDS = 10.0
 """How long a write waits while another process holds the file."""
 PAID_BUSY_SECONDS = 120.0
 """How long one waits that holds an answer which has been paid for: given up, it would be paid again."""
 LOOK_SECONDS = 1.0
 """Between two looks at whether the file is vacuumed."""
+CHECKPOINT_COMMITS = 200
+"""Transactions after which the pages of the write-ahead log are put into the database, by a thread of its own."""
+CHECKPOINT_PAGES = 10_000
+"""Pages in the log from which on whoever writes does that, and waits for the disk (SQLite's own limit is 1,000)."""
 VACUUM = "vacuum"
 """The name that a process holds while it gives freed pages back to the disk. That takes as long as the file is large,
 and nobody can write meanwhile: everybody waits for its end."""
@@ -93,6 +99,8 @@ class SQLiteBase:
         # Threads of this process wait here, which wakes them at once; SQLite's own waiting, which other
         # processes still need, sleeps up to a tenth of a second.
         self._turn = threading.Lock()
+        self._commits = 0
+        self._checkpointing = threading.Lock()
         self._identity: tuple[int, int] | None = None
         self._open()
         self._identity = self._present_identity()
@@ -182,10 +190,12 @@ class SQLiteBase:
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             db = sqlite_utils.Database(connection)
             try:
-                self._retry_while_locked(lambda: connection.execute("PRAGMA journal_mode=WAL"), BUSY_SECONDS)
                 connection.execute("PRAGMA synchronous=NORMAL")
-                if migrations.pending(db):
-                    self._migrate(db)
+                connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+                if self._identity is None:  # the first connection: the file stays what that one made it
+                    self._retry_while_locked(lambda: connection.execute("PRAGMA journal_mode=WAL"), BUSY_SECONDS)
+                    if migrations.pending(db):
+                        self._migrate(db)
             except BaseException:
                 db.close()
                 raise
@@ -250,11 +260,29 @@ class SQLiteBase:
                 db.conn.execute("COMMIT")
                 if later:
                     del self._local.later[: len(later)]
+                self._commits += 1
+                if self._commits % CHECKPOINT_COMMITS == 0 and self._checkpointing.acquire(blocking=False):
+                    threading.Thread(target=self._checkpoint, name="lusifer-checkpoint", daemon=True).start()
             except BaseException:
                 db.conn.rollback()
                 raise
         finally:
             self._turn.release()
+
+    def _checkpoint(self) -> None:
+        """Put the pages of the write-ahead log into the database while others read and write.
+
+        That waits for the disk, for a third of a second at times, and no answer should wait with it.
+        """
+        try:
+            with contextlib.closing(
+                sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=0)
+            ) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.Error as error:
+            logger.debug("The log of %s was not put into it: %s", self.path, error)  # it will be by whoever writes
+        finally:
+            self._checkpointing.release()
 
     @property
     def is_open(self) -> bool:
