@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from lusifer.datasets import Dataset, Item, load, splits
 from lusifer.datasets.splits import Split
+from lusifer.evaluation.simulation import run_threaded
 from lusifer.llm import Budget, SpendingLimit
 from lusifer.simulator import LLMUserModel, UserModelConfig
 from lusifer.simulator.evolution import context_after, history_of
@@ -93,11 +94,18 @@ def request(model: LLMUserModel, job: Work) -> bytes:
     ).encode()
 
 
-def seconds(ask: Callable[[Sequence], object], jobs: Sequence) -> float:
-    """Time that all jobs take, dealt out to `WORKERS` threads."""
+def bare_seconds(post_all: Callable[[Sequence[bytes]], object], bodies: Sequence[bytes]) -> float:
+    """Time that all requests take, dealt out to `WORKERS` threads."""
     began = time.perf_counter()
     with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(ask, (jobs[n::WORKERS] for n in range(WORKERS))))
+        list(pool.map(post_all, (bodies[n::WORKERS] for n in range(WORKERS))))
+    return time.perf_counter() - began
+
+
+def seconds(ask: Callable[[Work], object], jobs: Sequence[Work]) -> float:
+    """Time that all jobs take as a run's users do, `WORKERS` at a time."""
+    began = time.perf_counter()
+    run_threaded(lambda n: ask(jobs[n]), len(jobs), WORKERS, lambda: False, None)
     return time.perf_counter() - began
 
 
@@ -114,12 +122,11 @@ def main() -> None:
                 for body in mine:
                     post(body)
 
-        def ours(mine: Sequence[Work]) -> None:
-            for context, items in mine:
-                assert not any(r.failure for r in model.rate(context, items))
+        def ours(job: Work) -> None:
+            assert not any(r.failure for r in model.rate(*job))
 
-        ours(more[:1])  # imports, and the first connection
-        took = {"bare": seconds(bare, bodies)}
+        ours(more[0])  # imports, and the first connection
+        took = {"bare": bare_seconds(bare, bodies)}
         used = time.process_time()
         took["ours"] = seconds(ours, jobs)
         used = time.process_time() - used

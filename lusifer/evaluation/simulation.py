@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from lusifer import shutdown
 from lusifer.datasets import RatingTable
 from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, ModelError, UnfinishedError
+from lusifer.llm.turns import TURNS
 from lusifer.simulator import (
     Step,
     UserModel,
@@ -265,6 +268,20 @@ WAKE_SECONDS = 0.5
 """How often the main thread looks up while others work."""
 
 
+@contextmanager
+def _settled_objects() -> Iterator[None]:
+    """What is there when many threads begin is not searched for garbage while they work.
+
+    A dataset is 100,000 objects and more, and a search of all stops all threads for a tenth of a second.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def run_threaded(
     work: Callable[[int], None],
     count: int,
@@ -284,26 +301,24 @@ def run_threaded(
                 raise stop
             work(index)
         return
-    failed = threading.Event()
+    failed, indices = threading.Event(), iter(range(count))
 
-    def guarded(index: int) -> None:
-        if failed.is_set():
-            return
-        if cancelled():
-            failed.set()
-            raise stop
+    def work_on() -> None:
         try:
-            work(index)
+            while not failed.is_set() and (index := next(indices, None)) is not None:
+                if cancelled():
+                    raise stop
+                work(index)
         except BaseException:
             failed.set()
             raise
+        finally:
+            TURNS.give_back()
+            if store is not None:
+                store.close()  # each thread has a connection of its own
 
-    def close_connection(_: int) -> None:
-        if store is not None:
-            store.close()  # each thread has a connection of its own
-
-    with ThreadPoolExecutor(workers, thread_name_prefix="lusifer-user") as pool:
-        futures = [pool.submit(guarded, index) for index in range(count)]
+    with _settled_objects(), ThreadPoolExecutor(workers, thread_name_prefix="lusifer-user") as pool:
+        futures = [pool.submit(work_on) for _ in range(min(workers, count))]
         try:
             while wait(futures, timeout=WAKE_SECONDS).not_done:
                 pass  # a signal that the system gave to another thread is looked at only by one that runs
@@ -312,7 +327,6 @@ def run_threaded(
             with shutdown.requested():
                 pool.shutdown(cancel_futures=True)
             raise
-        list(pool.map(close_connection, range(workers)))
     errors = [f.exception() for f in futures if f.exception() is not None]
     for error in sorted(errors, key=lambda e: isinstance(e, CancelledError)):
         raise error  # type: ignore[misc]

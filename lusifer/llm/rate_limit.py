@@ -19,7 +19,7 @@ from lusifer.llm.turns import TURNS
 
 log = logging.getLogger(__name__)
 WINDOW_SECONDS = 60.0
-INITIAL_CONCURRENCY = 16
+INITIAL_CONCURRENCY = 32
 """Calls at a time before anything is known of a server: it doubles with each round that goes well."""
 
 

@@ -12,7 +12,7 @@ from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm import Budget, Completion, Endpoint, Message, SpendingLimit
 from lusifer.llm.budget import BudgetedLLM, operator_budget
 from lusifer.llm.openai_compatible import OpenAICompatible
-from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM, limiter_for
+from lusifer.llm.rate_limit import INITIAL_CONCURRENCY, ConcurrencyLimiter, RateLimitedLLM, limiter_for
 from lusifer.llm.retry import RetryingLLM
 from lusifer.store import Store
 from tests.servers.openai import KEY, OpenAIServer
@@ -109,22 +109,22 @@ def test_the_gate_never_lets_more_than_its_most_through(openai_server) -> None:
 
 
 def test_it_shrinks_when_refused_and_grows_back() -> None:
-    limiter, inner = ConcurrencyLimiter(32), Answering()
+    limiter, inner = ConcurrencyLimiter(64), Answering()
     limited = RateLimitedLLM(inner, limiter)
-    for _ in range(30):
+    for _ in range(INITIAL_CONCURRENCY):
         limited.complete(ASK)
-    assert limiter.limit == 32, "one more a call until the first refusal"
+    assert limiter.limit == 64, "one more a call until the first refusal"
     inner.errors = [ModelError("no", kind="rate-limit")]
     with pytest.raises(ModelError):
         limited.complete(ASK)
-    assert limiter.limit == 16
-    for _ in range(16):
+    assert limiter.limit == 32
+    for _ in range(32):
         limited.complete(ASK)
-    assert 16.9 < limiter.limit < 17.1, "then one more a round"
+    assert 32.9 < limiter.limit < 33.1, "then one more a round"
     inner.errors = [ModelError("no", kind="server")]
     with pytest.raises(ModelError):
         limited.complete(ASK)
-    assert limiter.limit > 16.9, "an error that is no refusal changes nothing"
+    assert limiter.limit > 32.9, "an error that is no refusal changes nothing"
 
 
 def test_requests_and_tokens_a_minute(monkeypatch) -> None:

@@ -1,0 +1,71 @@
+"""Many users at a time: each once, the first error stops the rest, and nothing is left behind."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+
+import pytest
+
+from lusifer.errors import CancelledError, ModelError
+from lusifer.evaluation.simulation import run_threaded
+from lusifer.llm.turns import TURNS
+
+
+@pytest.mark.parametrize("workers", [1, 4, 50])
+def test_each_is_worked_on_once(workers: int, store) -> None:
+    done: list[int] = []
+
+    def work(index: int) -> None:
+        store.save_call({"purpose": "rate", "status": "ok"})
+        done.append(index)
+
+    run_threaded(work, 30, workers, lambda: False, store)
+    assert sorted(done) == list(range(30)) and len(store.list_calls({})[0]) == 30
+
+
+def test_nothing_to_do_is_done() -> None:
+    run_threaded(lambda index: 1 / 0, 0, 4, lambda: False, None)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_the_first_error_stops_what_has_not_begun(workers: int) -> None:
+    begun: list[int] = []
+
+    def work(index: int) -> None:
+        begun.append(index)
+        if index == 5:
+            raise ModelError("no key", kind="auth")
+        time.sleep(0.01)
+
+    with pytest.raises(ModelError, match="no key"):
+        run_threaded(work, 1000, workers, lambda: False, None)
+    assert len(begun) < 1000
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_cancel_stops_what_has_not_begun(workers: int) -> None:
+    stopped = threading.Event()
+
+    def work(index: int) -> None:
+        if index == 5:
+            stopped.set()
+
+    with pytest.raises(CancelledError):
+        run_threaded(work, 1000, workers, stopped.is_set, None)
+
+
+def test_what_lives_before_is_not_searched_for_garbage_meanwhile() -> None:
+    """It is again afterwards, also where the work failed; and nobody keeps a turn."""
+    counts: list[int] = []
+
+    def work(index: int) -> None:
+        counts.append(gc.get_freeze_count())
+        TURNS.take()
+        if index == 3:
+            raise ModelError("no", kind="auth")
+
+    with pytest.raises(ModelError):
+        run_threaded(work, 8, 2, lambda: False, None)
+    assert min(counts) > 1000 and gc.get_freeze_count() == 0 and not TURNS._holder  # noqa: SLF001
