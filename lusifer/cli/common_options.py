@@ -94,7 +94,7 @@ def add_sample_options(command: argparse.ArgumentParser, group: str = "developme
 def add_run_options(command: argparse.ArgumentParser) -> None:
     """The seed, and how many users at a time."""
     command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--workers", type=int, default=8, help="concurrent users, for a language model")
+    command.add_argument("--workers", type=int, default=8, help="concurrent calls of a language model")
 
 
 def is_paid(options: argparse.Namespace) -> bool:

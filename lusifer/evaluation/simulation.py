@@ -15,6 +15,7 @@ import numpy as np
 from lusifer import shutdown
 from lusifer.datasets import RatingTable
 from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, ModelError, UnfinishedError
+from lusifer.llm.rate_limit import use_slots
 from lusifer.llm.turns import TURNS
 from lusifer.simulator import (
     Step,
@@ -264,6 +265,8 @@ def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> 
     )
 
 
+WORKERS_PER_SPARE_THREAD = 8
+"""For so many calls at a time there is one thread more than calls."""
 WAKE_SECONDS = 0.5
 """How often the main thread looks up while others work."""
 
@@ -291,6 +294,9 @@ def run_threaded(
 ) -> None:
     """Call ``work`` with 0 … count−1, some at a time; the first error stops what has not begun.
 
+    At most ``workers`` calls of models are made at a time. A few threads more than that compute meanwhile, so that the
+    server has a next question at once.
+
     Raises:
         CancelledError: ``cancelled`` said so before all was begun.
     """
@@ -301,9 +307,11 @@ def run_threaded(
                 raise stop
             work(index)
         return
-    failed, indices = threading.Event(), iter(range(count))
+    failed, indices, slots = threading.Event(), iter(range(count)), threading.Semaphore(workers)
+    threads = min(workers + max(workers // WORKERS_PER_SPARE_THREAD, 1), count)
 
     def work_on() -> None:
+        use_slots(slots)
         try:
             while not failed.is_set() and (index := next(indices, None)) is not None:
                 if cancelled():
@@ -313,12 +321,13 @@ def run_threaded(
             failed.set()
             raise
         finally:
+            use_slots(None)
             TURNS.give_back()
             if store is not None:
                 store.close()  # each thread has a connection of its own
 
-    with _settled_objects(), ThreadPoolExecutor(workers, thread_name_prefix="lusifer-user") as pool:
-        futures = [pool.submit(work_on) for _ in range(min(workers, count))]
+    with _settled_objects(), ThreadPoolExecutor(max(threads, 1), thread_name_prefix="lusifer-user") as pool:
+        futures = [pool.submit(work_on) for _ in range(threads)]
         try:
             while wait(futures, timeout=WAKE_SECONDS).not_done:
                 pass  # a signal that the system gave to another thread is looked at only by one that runs

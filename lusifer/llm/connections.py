@@ -147,12 +147,9 @@ class _WatchedStream(httpcore2.NetworkStream):
         TURNS.give_back()
         while True:
             try:
-                piece = self._inner.read(max_bytes, watch.seconds())
-                break
+                return self._inner.read(max_bytes, watch.seconds())
             except httpcore2.ReadTimeout:
                 continue
-        TURNS.take()
-        return piece
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         watch = _current_watch()

@@ -19,6 +19,7 @@ from lusifer.llm.turns import TURNS
 
 log = logging.getLogger(__name__)
 WINDOW_SECONDS = 60.0
+POLL_SECONDS = 0.2
 INITIAL_CONCURRENCY = 32
 """Calls at a time before anything is known of a server: it doubles with each round that goes well."""
 
@@ -53,7 +54,7 @@ class ConcurrencyLimiter:
                 if wait <= 0:
                     break
                 TURNS.give_back()
-                self._changed.wait(min(wait, 0.2))
+                self._changed.wait(min(wait, POLL_SECONDS))
             self._inside += 1
             if self.rpm or self.tpm:
                 self._window.append((time.monotonic(), tokens))
@@ -74,10 +75,15 @@ class ConcurrencyLimiter:
         )
         return WINDOW_SECONDS - (now - self._window[0][0]) if full else 0.0
 
-    def leave(self, outcome: str) -> None:
-        """A call ended: ``ok``, ``refused`` (429) or ``other``."""
+    def leave(self) -> None:
+        """A call is no longer at the server."""
         with self._changed:
             self._inside -= 1
+            self._changed.notify_all()
+
+    def learn(self, outcome: str) -> None:
+        """How a call ended: ``ok``, ``refused`` (429) or ``other``."""
+        with self._changed:
             if outcome == "ok":
                 step = 1.0 / self.limit if self._refused else 1.0
                 self.limit = min(self.limit + step, float(self.max_concurrent))
@@ -102,6 +108,48 @@ def limiter_for(endpoint: Endpoint) -> ConcurrencyLimiter:
         return _limiters.setdefault(key, ConcurrencyLimiter(endpoint.workers, endpoint.rpm, endpoint.tpm))
 
 
+_local = threading.local()
+
+
+def use_slots(slots: threading.Semaphore | None) -> None:
+    """From now on each call of this thread holds one of these while it is at a server; ``None``: it needs none."""
+    _local.slots = slots
+
+
+def end_call() -> None:
+    """This thread's call, if it makes one, is no longer at the server: another one may be before its answer is read."""
+    call = getattr(_local, "call", None)
+    if call is not None:
+        call.end()
+
+
+class _CallUnderWay:
+    """A call's place among those at the server, of its run and of its endpoint; taken when it is made."""
+
+    def __init__(self, limiter: ConcurrencyLimiter, tokens: int, cancelled: Callable[[], bool]) -> None:
+        self._limiter, self._slots = limiter, getattr(_local, "slots", None)
+        while self._slots is not None and not self._slots.acquire(blocking=False):
+            TURNS.give_back()
+            if self._slots.acquire(timeout=POLL_SECONDS):
+                break
+            if cancelled():
+                raise CancelledError("Stopped while waiting for its turn.", "Finished work is saved.")
+        try:
+            limiter.enter(tokens, cancelled)
+        except BaseException:
+            if self._slots is not None:
+                self._slots.release()
+            raise
+        self._ended = False
+
+    def end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._limiter.leave()
+            if self._slots is not None:
+                self._slots.release()
+
+
 class RateLimitedLLM(LLMWrapper):
     """Passes each call through a gate."""
 
@@ -118,8 +166,8 @@ class RateLimitedLLM(LLMWrapper):
             CancelledError: somebody cancelled.
         """
         tokens = sum(len(m.content) for m in messages) // 4 + (options.get("max_tokens") or 0) // 2
-        self.limiter.enter(tokens, self.cancelled)
-        outcome = "other"
+        call, outcome = _CallUnderWay(self.limiter, tokens, self.cancelled), "other"
+        _local.call = call
         try:
             answer = self.inner.complete(messages, **options)
             outcome = "ok"
@@ -128,4 +176,6 @@ class RateLimitedLLM(LLMWrapper):
             outcome = "refused" if error.kind == "rate-limit" else "other"
             raise
         finally:
-            self.limiter.leave(outcome)
+            _local.call = None
+            call.end()
+            self.limiter.learn(outcome)

@@ -18,7 +18,9 @@ from typing import Any
 
 from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.network import proxy_for, trusted_certificates
+from lusifer.llm.rate_limit import end_call
 from lusifer.llm.redact import hide, hide_in
+from lusifer.llm.turns import TURNS
 
 CONNECT_SECONDS = 10.0
 MAX_BYTES = 16 * 2**20
@@ -165,22 +167,26 @@ def request_json(
             method, url, headers=dict(headers or {}), json=body, timeout=timeout, extensions=watched
         )
         # Past the client, which would look for cookies, redirects and logins: none of these is wanted.
-        with closing(transport.handle_request(request)) as response:
-            good = 200 <= response.status_code < 300
-            read, parts = 0, []
-            for chunk in response.iter_bytes():
-                read += len(chunk)
-                if good and read > MAX_BYTES:
-                    raise TooLongError
-                if good:
-                    yield chunk
-                elif read <= MAX_ERROR_BYTES:
-                    parts.append(chunk)
-                else:
-                    break
-            if not good:
-                text = b"".join(parts).decode("utf-8-sig", errors="replace")
-                raise StatusError(response.status_code, hide(text, *secrets), response.headers)
+        try:
+            with closing(transport.handle_request(request)) as response:
+                good = 200 <= response.status_code < 300
+                read, parts = 0, []
+                for chunk in response.iter_bytes():
+                    read += len(chunk)
+                    if good and read > MAX_BYTES:
+                        raise TooLongError
+                    if good:
+                        yield chunk
+                    elif read <= MAX_ERROR_BYTES:
+                        parts.append(chunk)
+                    else:
+                        break
+                if not good:
+                    text = b"".join(parts).decode("utf-8-sig", errors="replace")
+                    raise StatusError(response.status_code, hide(text, *secrets), response.headers)
+        finally:
+            end_call()
+            TURNS.take()
 
     return (hide_in(value, *secrets) for value in parse_values(chunks()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 import time
@@ -10,7 +11,10 @@ import pytest
 
 from lusifer.errors import CancelledError, ModelError
 from lusifer.evaluation.simulation import run_threaded
+from lusifer.llm import Message
+from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM
 from lusifer.llm.turns import TURNS
+from tests.llm.test_wrappers import client
 
 
 @pytest.mark.parametrize("workers", [1, 4, 50])
@@ -69,3 +73,36 @@ def test_what_lives_before_is_not_searched_for_garbage_meanwhile() -> None:
     with pytest.raises(ModelError):
         run_threaded(work, 8, 2, lambda: False, None)
     assert min(counts) > 1000 and gc.get_freeze_count() == 0 and not TURNS._holder  # noqa: SLF001
+
+
+def test_no_more_calls_at_a_time_than_asked_for(openai_server) -> None:
+    """Though more threads compute, and whatever becomes of the calls: failed ones leave their place too."""
+    openai_server.delay = 0.05
+    openai_server.behave(*["500", "ok"] * 4)
+    llm = RateLimitedLLM(client(openai_server), ConcurrencyLimiter(64))
+    threads: set[int] = set()
+
+    def work(index: int) -> None:
+        threads.add(threading.get_ident())
+        with contextlib.suppress(ModelError):
+            llm.complete([Message("user", f"Rate {index}.")])
+
+    run_threaded(work, 60, 8, lambda: False, None)
+    assert openai_server.most == 8 and len(threads) == 9 and len(openai_server.requests) == 60
+    llm.complete([Message("user", "Rate.")])  # and afterwards this thread needs no place
+
+
+def test_who_waits_for_a_place_can_be_cancelled(openai_server) -> None:
+    openai_server.hold()
+    stopped = threading.Event()
+    llm = RateLimitedLLM(client(openai_server), ConcurrencyLimiter(64), cancelled=stopped.is_set)
+
+    def work(index: int) -> None:
+        if index == 1:
+            threading.Timer(0.5, stopped.set).start()
+        llm.complete([Message("user", f"Rate {index}.")])
+
+    threading.Timer(2.0, openai_server.release).start()
+    with pytest.raises(CancelledError):
+        run_threaded(work, 3, 2, lambda: False, None)
+    assert len(openai_server.requests) <= 2

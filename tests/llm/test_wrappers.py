@@ -141,7 +141,7 @@ def test_waiting_for_a_turn_can_be_cancelled() -> None:
     limiter.enter(1, lambda: False)
     with pytest.raises(CancelledError):
         limiter.enter(1, lambda: True)
-    limiter.leave("ok")
+    limiter.leave()
     with pytest.raises(CancelledError):
         limiter.enter(1, lambda: True)
     limiter.enter(1, lambda: False)

@@ -153,15 +153,13 @@ class OpenAIServer:
             self.most = max(self.most, self.inside)
             self._open.wait_for(lambda: not self._holding)
             self._let_through += 1
+        time.sleep(self.delay)
+        with self.lock:
+            self.inside -= 1  # before the answer goes: whoever has it may ask again at once
         try:
-            if self.delay:
-                time.sleep(self.delay)
             self._answer(handler, body, way)
         except OSError:
             handler.close_connection = True
-        finally:
-            with self.lock:
-                self.inside -= 1
 
     def batch_start(self, handler: BaseHTTPRequestHandler, raw: bytes) -> None:
         """A file of questions, or a batch of one."""
