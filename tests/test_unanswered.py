@@ -80,6 +80,12 @@ def test_who_is_stored_is_simulated_though_the_server_is_gone(server, store, ml1
     assert len(server.requests) == asked + 2, "and what is stored does not tell that it is back"
     assert store.get_usage()["failed"] == failed + 2, "nor is recorded as a call what nobody asked"
 
+    between = RunContext(ml100k, last10, store, workers=1)
+    asked, causes = len(server.requests), list[str]()
+    for user in (users[0], users[4], users[1], users[2]):  # the second is stored
+        simulation.simulate(between, model, last10.test.of_users([user]), unanswered_before=causes)
+    assert len(server.requests) == asked + 2, "nor where it comes before they are so many"
+
     asked, bare = len(server.requests), LLMUserModel(factory.create_bare_llm("mine:m")[0], prompts.load())
     result = simulation.simulate(RunContext(ml100k, last10), bare, last10.test.of_users(users))  # nothing is stored
     assert list(result.unanswered) == users and len(server.requests) == asked + 2

@@ -15,7 +15,7 @@ import numpy as np
 from lusifer import shutdown
 from lusifer.datasets import RatingTable
 from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, ModelError, UnfinishedError
-from lusifer.llm.rate_limit import use_slots
+from lusifer.llm.rate_limit import answered_calls, use_slots
 from lusifer.llm.turns import TURNS
 from lusifer.simulator import (
     Step,
@@ -155,7 +155,7 @@ def simulate(
         items = dataset.items_of(test.item[rows])
         steps: list[Step] = []
         try:
-            causes = list(in_a_row)
+            causes, answered_before = list(in_a_row), answered_calls()
             is_gone = len(causes) >= MAX_UNANSWERED_IN_A_ROW  # the server, and each further try would take minutes
             user_model = model.stored_only(causes[-1]) if is_gone else model
             try:
@@ -181,7 +181,8 @@ def simulate(
                 unanswered[user] = failure
                 in_a_row.append(failure)
         else:
-            if not is_gone:  # what is stored does not tell that the server is back
+            # What is stored does not tell that the server is there.
+            if not is_gone and (answered_calls() > answered_before or not model.asks_a_model):
                 in_a_row.clear()
             failure = next((r.failure for r in ratings if r.failure), "")
         with lock:

@@ -116,6 +116,11 @@ def use_slots(slots: threading.Semaphore | None) -> None:
     _local.slots = slots
 
 
+def answered_calls() -> int:
+    """How many calls of this thread a server has answered; what was stored is no call."""
+    return getattr(_local, "answered", 0)
+
+
 def end_call() -> None:
     """This thread's call, if it makes one, is no longer at the server: another one may be before its answer is read."""
     call = getattr(_local, "call", None)
@@ -171,6 +176,7 @@ class RateLimitedLLM(LLMWrapper):
         try:
             answer = self.inner.complete(messages, **options)
             outcome = "ok"
+            _local.answered = answered_calls() + 1
             return answer
         except ModelError as error:
             outcome = "refused" if error.kind == "rate-limit" else "other"

@@ -260,14 +260,17 @@ class SQLiteBase:
                 db.conn.execute("COMMIT")
                 if later:
                     del self._local.later[: len(later)]
-                self._commits += 1
-                if self._commits % CHECKPOINT_COMMITS == 0 and self._checkpointing.acquire(blocking=False):
-                    threading.Thread(target=self._checkpoint, name="lusifer-checkpoint", daemon=True).start()
             except BaseException:
                 db.conn.rollback()
                 raise
         finally:
             self._turn.release()
+        self._commits += 1
+        if self._commits % CHECKPOINT_COMMITS == 0 and self._checkpointing.acquire(blocking=False):
+            try:
+                threading.Thread(target=self._checkpoint, name="lusifer-checkpoint", daemon=True).start()
+            except RuntimeError:  # the interpreter ends, and begins no thread
+                self._checkpointing.release()
 
     def _checkpoint(self) -> None:
         """Put the pages of the write-ahead log into the database while others read and write.
