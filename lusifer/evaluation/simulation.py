@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -272,18 +272,29 @@ WAKE_SECONDS = 0.5
 """How often the main thread looks up while others work."""
 
 
+_settling = threading.Lock()
+_settled_runs = 0
+
+
 @contextmanager
 def _settled_objects() -> Iterator[None]:
-    """What is there when many threads begin is not searched for garbage while they work.
+    """What is there when many threads begin is not searched for garbage until all runs have ended.
 
     A dataset is 100,000 objects and more, and a search of all stops all threads for a tenth of a second.
     """
-    gc.collect()
-    gc.freeze()
+    global _settled_runs
+    with _settling:
+        _settled_runs += 1
+        if _settled_runs == 1:
+            gc.collect()
+            gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        with _settling:
+            _settled_runs -= 1
+            if not _settled_runs:
+                gc.unfreeze()
 
 
 def run_threaded(
@@ -327,7 +338,11 @@ def run_threaded(
             if store is not None:
                 store.close()  # each thread has a connection of its own
 
-    with _settled_objects(), ThreadPoolExecutor(max(threads, 1), thread_name_prefix="lusifer-user") as pool:
+    is_long = count > 2 * threads
+    with (
+        _settled_objects() if is_long else nullcontext(),
+        ThreadPoolExecutor(max(threads, 1), thread_name_prefix="lusifer-user") as pool,
+    ):
         futures = [pool.submit(work_on) for _ in range(threads)]
         try:
             while wait(futures, timeout=WAKE_SECONDS).not_done:

@@ -172,7 +172,11 @@ class _WatchedStream(httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        inner = _connect(lambda: self._inner.start_tls(ssl_context, server_hostname, timeout))
+        try:
+            inner = _connect(lambda: self._inner.start_tls(ssl_context, server_hostname, timeout))
+        except BaseException:
+            self._inner.close()
+            raise
         return _WatchedStream(inner, self._tls_layers + 1)
 
     def get_extra_info(self, info: str) -> Any:

@@ -19,8 +19,10 @@ from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish
 from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.openai_compatible import describe_schema, thinking_room
 from lusifer.llm.protocol import Completion, Message, Options
+from lusifer.llm.rate_limit import end_call
 from lusifer.llm.redact import StreamHider, hide, redact
 from lusifer.llm.server_errors import ServerError
+from lusifer.llm.turns import TURNS
 from lusifer.progress import Progress
 
 TIMEOUT_SECONDS = 300.0
@@ -235,6 +237,8 @@ class Ollama:
                 known = self.adaptations
                 continue
             latency = (time.perf_counter() - began) * 1000
+            end_call()
+            TURNS.take()
             return replace(answer, latency_ms=latency)
 
     def build_request(

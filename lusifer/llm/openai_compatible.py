@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Unpack
 from urllib.parse import urlsplit
 
@@ -17,8 +18,10 @@ from lusifer.llm.answer_forms import first_choice, foreign_protocol, unwrap
 from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish, read_message, without_secrets
 from lusifer.llm.endpoints import OPENAI_URL, THINKING_TOKENS, Endpoint
 from lusifer.llm.protocol import Completion, Message, Options
+from lusifer.llm.rate_limit import end_call
 from lusifer.llm.redact import StreamHider, hide, redact
 from lusifer.llm.server_errors import ServerError
+from lusifer.llm.turns import TURNS
 
 TIMEOUT_SECONDS = 120.0
 """For a whole answer, unless the endpoint says otherwise."""
@@ -85,8 +88,11 @@ class OpenAICompatible:
         while True:
             request = self.build_request(messages, options, known)
             try:
-                body = self._collect(self._values("POST", "/chat/completions", request, ends=ends), options)
+                with closing(self._values("POST", "/chat/completions", request, ends=ends)) as values:
+                    body = self._collect(values, options)
                 latency = (time.perf_counter() - began) * 1000
+                end_call()
+                TURNS.take()
                 return self.read_completion(body, latency)
             except _RefusedError as refused:
                 error = refused.error
@@ -121,7 +127,7 @@ class OpenAICompatible:
 
     def _values(
         self, method: str, path: str, request: Any = None, seconds: float | None = None, ends: float | None = None
-    ) -> Iterator[Any]:
+    ) -> Generator[Any, None, None]:
         """What the server answers, value by value, within so many seconds and by a point in time.
 
         Raises:

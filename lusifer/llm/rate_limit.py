@@ -117,7 +117,7 @@ def use_slots(slots: threading.Semaphore | None) -> None:
 
 
 def answered_calls() -> int:
-    """How many calls of this thread a server has answered; what was stored is no call."""
+    """How many calls of this thread a server has answered, be it with a refusal; what was stored is no call."""
     return getattr(_local, "answered", 0)
 
 
@@ -180,6 +180,7 @@ class RateLimitedLLM(LLMWrapper):
             return answer
         except ModelError as error:
             outcome = "refused" if error.kind == "rate-limit" else "other"
+            _local.answered = answered_calls() + (not error.is_transient)
             raise
         finally:
             _local.call = None

@@ -11,16 +11,16 @@ import os
 import threading
 import time
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.network import proxy_for, trusted_certificates
-from lusifer.llm.rate_limit import end_call
 from lusifer.llm.redact import hide, hide_in
-from lusifer.llm.turns import TURNS
 
 CONNECT_SECONDS = 10.0
 MAX_BYTES = 16 * 2**20
@@ -28,6 +28,8 @@ MAX_BYTES = 16 * 2**20
 MAX_ERROR_BYTES = 64 * 2**10
 POLL_SECONDS = 0.25
 """Between two looks at whether somebody has cancelled."""
+DRAIN_SECONDS, MAX_DRAINED = 0.1, 16
+"""How long, and for how many pieces, the end of an answer is waited for once all that is read of it has come."""
 MAX_IDLE = 64
 """Connections to one address that are kept open."""
 GRACE_SECONDS = 1.0
@@ -79,6 +81,10 @@ class Watch:
         self._cancelled, self._is_cancelled = limits.cancelled, False
         now = time.monotonic()
         self._ends, self._next_look = now + limits.seconds, now
+
+    def end_within(self, seconds: float) -> None:
+        """Wait no longer than so many seconds from now on."""
+        self._ends = min(self._ends, time.monotonic() + seconds)
 
     def seconds(self) -> float:
         """How long one wait may take before this is asked again.
@@ -162,16 +168,18 @@ def request_json(
     def chunks() -> Iterator[bytes]:
         if limits.cancelled():
             raise CancelledError("Stopped before the server was asked.", "Finished work is saved.")
-        watched = {"watch": Watch(limits)}
+        watch, asked_by = Watch(limits), threading.get_ident()
         request = client.build_request(
-            method, url, headers=dict(headers or {}), json=body, timeout=timeout, extensions=watched
+            method, url, headers=dict(headers or {}), json=body, timeout=timeout, extensions={"watch": watch}
         )
-        # Past the client, which would look for cookies, redirects and logins: none of these is wanted.
-        try:
-            with closing(transport.handle_request(request)) as response:
-                good = 200 <= response.status_code < 300
-                read, parts = 0, []
-                for chunk in response.iter_bytes():
+        if request.url.userinfo:  # a login in the address goes before a key
+            next(httpx2.BasicAuth(request.url.username, request.url.password).sync_auth_flow(request))
+        # Past the client, which would look for cookies and redirects: neither is wanted.
+        with closing(transport.handle_request(request)) as response:
+            good = 200 <= response.status_code < 300
+            read, parts, pieces = 0, list[bytes](), response.iter_bytes()
+            try:
+                for chunk in pieces:
                     read += len(chunk)
                     if good and read > MAX_BYTES:
                         raise TooLongError
@@ -181,12 +189,15 @@ def request_json(
                         parts.append(chunk)
                     else:
                         break
-                if not good:
-                    text = b"".join(parts).decode("utf-8-sig", errors="replace")
-                    raise StatusError(response.status_code, hide(text, *secrets), response.headers)
-        finally:
-            end_call()
-            TURNS.take()
+            except GeneratorExit:  # all that was waited for is there: with the rest, the connection can be used again
+                if threading.get_ident() == asked_by:  # and not Python's search for garbage, in any thread
+                    with suppress(DeadlineError, CancelledError, httpx2.HTTPError):
+                        watch.end_within(DRAIN_SECONDS)
+                        deque(islice(pieces, MAX_DRAINED), maxlen=0)
+                raise
+            if not good:
+                text = b"".join(parts).decode("utf-8-sig", errors="replace")
+                raise StatusError(response.status_code, hide(text, *secrets), response.headers)
 
     return (hide_in(value, *secrets) for value in parse_values(chunks()))
 

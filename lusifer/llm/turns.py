@@ -47,12 +47,19 @@ class Turns:
             gate = threading.Lock()
             gate.acquire()
             self._waiting.append((me, gate))
-        while not gate.acquire(timeout=max(self._since + PATIENCE_SECONDS - time.monotonic(), 0.001)):
-            with self._changing:  # who came first takes a turn that nobody gives back; the others wait for its end
-                if self._is_left() and self._waiting and self._waiting[0][1] is gate:
-                    self._waiting.popleft()
-                    self._holder, self._since = me, time.monotonic()
-                    return
+        try:
+            while not gate.acquire(timeout=max(self._since + PATIENCE_SECONDS - time.monotonic(), 0.001)):
+                with self._changing:  # who came first takes a turn that nobody gives back; the others wait for its end
+                    if self._is_left() and self._waiting and self._waiting[0][1] is gate:
+                        self._waiting.popleft()
+                        self._holder, self._since = me, time.monotonic()
+                        return
+        except BaseException:  # Ctrl-C: nobody waits behind one who has left
+            with self._changing:
+                if (me, gate) in self._waiting:
+                    self._waiting.remove((me, gate))
+            self.give_back()
+            raise
 
     def _is_left(self) -> bool:
         """Whether the turn's holder seems to ask no more."""

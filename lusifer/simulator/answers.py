@@ -379,4 +379,6 @@ def _rating(item_id: int, row: Row, scale: RatingScale, probabilities: RatingPro
         )
     if stated is None:
         return SimulatedRating(item_id, rating, rating, None, reason, how="rating")
-    return SimulatedRating(item_id, rating, min(max(stated, scale.lowest), scale.highest), None, reason, how="stated")
+    return SimulatedRating(
+        item_id, rating, float(min(max(stated, scale.lowest), scale.highest)), None, reason, how="stated"
+    )

@@ -258,6 +258,8 @@ class SQLiteBase:
                     action(db)
                 yield db
                 db.conn.execute("COMMIT")
+                self._commits += 1
+                is_due = self._commits % CHECKPOINT_COMMITS == 0
                 if later:
                     del self._local.later[: len(later)]
             except BaseException:
@@ -265,8 +267,7 @@ class SQLiteBase:
                 raise
         finally:
             self._turn.release()
-        self._commits += 1
-        if self._commits % CHECKPOINT_COMMITS == 0 and self._checkpointing.acquire(blocking=False):
+        if is_due and self._checkpointing.acquire(blocking=False):
             try:
                 threading.Thread(target=self._checkpoint, name="lusifer-checkpoint", daemon=True).start()
             except RuntimeError:  # the interpreter ends, and begins no thread

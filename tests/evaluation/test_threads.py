@@ -6,15 +6,19 @@ import contextlib
 import gc
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from lusifer.errors import CancelledError, ModelError
 from lusifer.evaluation.simulation import run_threaded
-from lusifer.llm import Message
+from lusifer.llm import Endpoint, Message
+from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM
 from lusifer.llm.turns import TURNS
 from tests.llm.test_wrappers import client
+from tests.servers.openai import KEY
+from tests.servers.scripted import Reply, ScriptedServer, chat
 
 
 @pytest.mark.parametrize("workers", [1, 4, 50])
@@ -71,7 +75,7 @@ def test_what_lives_before_is_not_searched_for_garbage_meanwhile() -> None:
             raise ModelError("no", kind="auth")
 
     with pytest.raises(ModelError):
-        run_threaded(work, 8, 2, lambda: False, None)
+        run_threaded(work, 50, 2, lambda: False, None)
     assert min(counts) > 1000 and gc.get_freeze_count() == 0 and not TURNS._holder  # noqa: SLF001
 
 
@@ -106,3 +110,47 @@ def test_who_waits_for_a_place_can_be_cancelled(openai_server) -> None:
     with pytest.raises(CancelledError):
         run_threaded(work, 3, 2, lambda: False, None)
     assert len(openai_server.requests) <= 2
+
+
+def test_a_refused_form_keeps_its_place() -> None:
+    """The call asks again in another form, and nobody else comes in between."""
+    inside, most, lock = [0], [0], threading.Lock()
+
+    def script(body: dict[str, Any], n: int) -> Reply:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        time.sleep(0.05)
+        with lock:
+            inside[0] -= 1
+        if "logprobs" in body:
+            return Reply({"error": {"message": "logprobs is not supported", "param": "logprobs"}}, 400)
+        return Reply(chat("4"))
+
+    with ScriptedServer(script) as server:
+
+        def work(index: int) -> None:
+            # Of a model of its own, so that none knows what the others have learned.
+            limited = RateLimitedLLM(OpenAICompatible(Endpoint("mine", server.url, KEY), f"m{index}"), limiter)
+            assert limited.complete([Message("user", "Rate.")], logprobs=5).text == "4"
+
+        limiter = ConcurrencyLimiter(64)
+        run_threaded(work, 24, 4, lambda: False, None)
+        assert most == [4] and len(server.requests) == 48
+        limiter = ConcurrencyLimiter(2)
+        most[0] = 0
+        run_threaded(lambda index: work(index + 100), 24, 8, lambda: False, None)
+        assert most == [2]
+
+
+def test_settled_objects_stay_so_until_the_last_run_has_ended() -> None:
+    second_ended = threading.Event()
+
+    def first(index: int) -> None:
+        if not second_ended.is_set():
+            run_threaded(lambda n: None, 50, 2, lambda: False, None)
+            second_ended.set()
+        assert gc.get_freeze_count() > 1000
+
+    run_threaded(first, 50, 2, lambda: False, None)
+    assert gc.get_freeze_count() == 0

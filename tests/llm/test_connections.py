@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import gc
+import json
 import multiprocessing
 import os
 import socket
@@ -18,8 +21,9 @@ from lusifer.errors import CancelledError, ModelError
 from lusifer.llm import Endpoint, Message, connections, transport
 from lusifer.llm.openai_compatible import OpenAICompatible
 from tests.servers.openai import KEY
-from tests.servers.scripted import Reply, ScriptedServer, chat
+from tests.servers.scripted import Reply, ScriptedServer, chat, trickle
 
+EVENTS = "text/event-stream"
 SHORT, LONG = [Message("user", "Rate.")], [Message("user", "x" * 30_000_000)]
 
 
@@ -129,3 +133,64 @@ def test_a_client_without_limits_waits_as_its_library_does() -> None:
     with ScriptedServer(lambda body, n: Reply(chat("4"))) as server:
         answer = transport.client_for(server.url).post(f"{server.url}/x", json={}, timeout=30)
     assert answer.status_code == 200 and answer.json()["choices"]
+
+
+def test_a_login_in_the_address_is_sent() -> None:
+    heads: list[str] = []
+
+    class Noted(ScriptedServer):
+        def _send(self, handler: Any, reply: Reply) -> None:
+            heads.append(handler.headers["Authorization"])
+            super()._send(handler, reply)
+
+    with Noted(lambda body, n: Reply(chat("4"))) as server:
+        url = server.url.replace("://", "://somebody:a-pass%40word@")
+        assert OpenAICompatible(Endpoint("mine", url, ""), "m").complete(SHORT).text == "4"
+    assert heads == ["Basic " + base64.b64encode(b"somebody:a-pass@word").decode()]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n  \n"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_answer_that_ends_in_blanks_keeps_its_connection(monkeypatch, end: bytes, chunked: bool) -> None:
+    made: list[int] = []
+    connect = connections._connect  # noqa: SLF001 - nothing else tells
+    monkeypatch.setattr(connections, "_connect", lambda work: made.append(1) or connect(work))
+    whole = json.dumps(chat("4")).encode() + end
+
+    def script(body: dict[str, Any], n: int) -> Reply:
+        return Reply(iter([whole]), headers={"Transfer-Encoding": "chunked"}) if chunked else Reply(whole)
+
+    with ScriptedServer(script) as server:
+        llm = OpenAICompatible(Endpoint("mine", server.url, KEY), "m")
+        for _ in range(5):
+            assert llm.complete(SHORT).text == "4"
+    assert len(made) == 1
+
+
+def test_the_end_of_a_whole_answer_is_not_waited_for_long() -> None:
+    def endless() -> Iterator[bytes]:
+        yield json.dumps(chat("4")).encode() + b"\n"
+        while True:
+            time.sleep(0.05)
+            yield b" "
+
+    with ScriptedServer(lambda body, n: Reply(endless())) as server:
+        llm = OpenAICompatible(Endpoint("mine", server.url, KEY, timeout=50), "m")
+        assert llm.complete(SHORT).text == "4" and server.broken.wait(30)
+
+
+def test_an_error_in_a_stream_leaves_nothing_open() -> None:
+    """No connection that only a search for garbage would close, in whatever thread that runs."""
+    with ScriptedServer(
+        lambda body, n: Reply(trickle(b'data: {"error": {"message": "no", "code": 400}}\n\n', b": x\n\n"), kind=EVENTS)
+    ) as server:
+        gc.collect()
+        gc.disable()
+        try:
+            with pytest.raises(ModelError):
+                OpenAICompatible(Endpoint("mine", server.url, KEY, timeout=50), "m").complete(
+                    SHORT, on_text=lambda text: None
+                )
+            assert server.broken.wait(30)
+        finally:
+            gc.enable()

@@ -54,6 +54,12 @@ def test_a_thought_is_never_the_answer(text) -> None:
     assert len(blank_thoughts(text)) == len(text), "what is left keeps its place"
 
 
+@pytest.mark.parametrize("letters", ["THİNK", "thınk", "THINK", "thinK"])
+def test_a_tag_is_one_in_whatever_letters(letters: str) -> None:
+    """Python takes these for the same letters; Turkish has an i without, and a capital with a dot."""
+    assert blank_thoughts(f"[{letters}]I wonder[/{letters}]4").strip() == "4"
+
+
 @pytest.mark.parametrize("text", [f"<think>{DRAFT}", f"<|channel|>analysis<|message|>{DRAFT}", f"{DRAFT}</think>"])
 def test_a_thought_without_an_answer_is_none(text) -> None:
     assert read_message({"content": text}, cut_off=True)[0] == ""

@@ -95,3 +95,33 @@ def test_work_in_turn_gives_its_turn_back() -> None:
     with pytest.raises(ZeroDivisionError):
         work(True)
     assert not TURNS._holder  # noqa: SLF001
+
+
+def test_nobody_waits_behind_one_who_was_interrupted(monkeypatch) -> None:
+    monkeypatch.setattr(turns_module, "PATIENCE_SECONDS", 0.2)
+
+    class Interrupting(Turns):
+        def _is_left(self) -> bool:
+            me = threading.current_thread()
+            if me.name == "interrupted" and any(ident == me.ident for ident, _ in self._waiting):
+                raise KeyboardInterrupt
+            return super()._is_left()
+
+    turns, ended = Interrupting(), list[int]()
+
+    def wait() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            turns.take()
+
+    def work(number: int) -> None:
+        turns.take()
+        ended.append(number)
+        turns.give_back()
+
+    turns.take()  # and it is never given back
+    interrupted = threading.Thread(target=wait, name="interrupted")
+    interrupted.start()
+    time.sleep(0.05)
+    for thread in (interrupted, *started(work, 3)):
+        thread.join(10)
+    assert ended == [0, 1, 2]

@@ -17,7 +17,10 @@ from tests.servers.openai import OpenAIServer, Server
 
 @dataclass
 class Reply:
-    """A body: bytes, text, or a value for JSON; an iterator is sent piece by piece without a length."""
+    """A body: bytes, text, or a value for JSON; an iterator is sent piece by piece without a length.
+
+    That ends with the connection, unless the headers say ``chunked``.
+    """
 
     body: Any
     status: int = 200
@@ -83,6 +86,13 @@ class ScriptedServer:
         handler.send_header("Content-Type", reply.kind)
         for name, value in reply.headers.items():
             handler.send_header(name, value)
+        if isinstance(reply.body, Iterator) and reply.headers.get("Transfer-Encoding") == "chunked":
+            handler.end_headers()
+            for piece in reply.body:
+                handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            time.sleep(0.02)  # the end comes a moment later
+            handler.wfile.write(b"0\r\n\r\n")
+            return
         if isinstance(reply.body, Iterator):
             handler.send_header("Connection", "close")
             handler.end_headers()
