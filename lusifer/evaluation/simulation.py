@@ -270,8 +270,6 @@ WORKERS_PER_SPARE_THREAD = 8
 """For so many calls at a time there is one thread more than calls."""
 WAKE_SECONDS = 0.5
 """How often the main thread looks up while others work."""
-
-
 _settling = threading.Lock()
 _settled_runs = 0
 

@@ -36,10 +36,8 @@ GRACE_SECONDS = 1.0
 """What a call that is under way still gets once somebody has cancelled: its answer is paid for, and may be close."""
 _clients: dict[tuple[str, ...], tuple[Any, Any]] = {}
 _lock = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        after_in_child=_clients.clear
-    )  # a child that wrote into its parent's connections would mix both
+if hasattr(os, "register_at_fork"):  # a child that wrote into its parent's connections would mix the answers of both
+    os.register_at_fork(after_in_child=_clients.clear)
 
 
 class DeadlineError(Exception):
