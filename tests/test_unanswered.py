@@ -42,7 +42,8 @@ def test_a_population_that_nobody_answered_is_unfinished_and_resumed(server, sto
     server.always = way
     assert main(["simulate", "--users", "3", "--yes", *MODEL]) == 2
     printed = capsys.readouterr()
-    assert "3 of 3 users were not answered. The first cause: " in printed.err and "RMSE" not in printed.out
+    assert "3 of 3 users were not answered. The first cause: " in printed.err, printed.err
+    assert "RMSE" not in printed.out
     (run,) = listing.list_runs(store)
     assert run["status"] == "unfinished" and f"simulate --resume {run['id']}" in printed.err
     if way != PASSING[0]:

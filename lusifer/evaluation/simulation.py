@@ -266,8 +266,9 @@ def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> 
     )
 
 
-WORKERS_PER_SPARE_THREAD = 8
-"""For so many calls at a time there is one thread more than calls."""
+WORKERS_PER_SPARE_THREAD = 16
+"""For so many calls at a time there is one thread more than calls; for fewer there is none. A killed process loses its
+calls under way and, for each such thread, at most one answer that had come and was not stored yet."""
 WAKE_SECONDS = 0.5
 """How often the main thread looks up while others work."""
 _settling = threading.Lock()
@@ -318,7 +319,7 @@ def run_threaded(
             work(index)
         return
     failed, indices, slots = threading.Event(), iter(range(count)), threading.Semaphore(workers)
-    threads = min(workers + max(workers // WORKERS_PER_SPARE_THREAD, 1), count)
+    threads = min(workers + workers // WORKERS_PER_SPARE_THREAD, count)
 
     def work_on() -> None:
         use_slots(slots)

@@ -17,11 +17,13 @@ from jinja2 import Undefined
 from jinja2.exceptions import SecurityError
 from jinja2.utils import Namespace
 
+from lusifer.prompts.computing_time import own_seconds
 from lusifer.prompts.template_allowlist import DATA
 
 MAX_SECONDS = 1.0
-"""Longest that one rendering may take, in seconds of its own thread's computing: a usual one takes a hundredth of a
-millisecond to a few, but on a busy machine, among sixteen threads, any may wait for seconds."""
+"""Longest that one rendering may take, in seconds of its own computing: a usual one takes a hundredth of a
+millisecond to a few, but on a busy machine, among sixteen threads, any may wait for seconds, and so may Python
+search for garbage."""
 LOOK_SECONDS = 0.005
 """Between two looks at how long a thread has computed: asking costs more than most of what is measured."""
 MAX_CHARACTERS = 400_000
@@ -38,7 +40,7 @@ class Meter:
     """What one rendering has used."""
 
     def __init__(self) -> None:
-        self.until = time.thread_time() + MAX_SECONDS
+        self.until = own_seconds() + MAX_SECONDS
         self.next_look = time.monotonic() + LOOK_SECONDS
         self.printed = 0
 
@@ -53,7 +55,7 @@ class Meter:
             raise SecurityError(f"it prints more than {MAX_CHARACTERS:,} characters")
         if (now := time.monotonic()) > self.next_look:  # a thread computes for no longer than passes on the clock
             self.next_look = now + LOOK_SECONDS
-            if time.thread_time() > self.until:
+            if own_seconds() > self.until:
                 raise SecurityError(f"it takes longer than {MAX_SECONDS:g} s")
         return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import tempfile
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from jinja2 import TemplateError
+from jinja2.exceptions import SecurityError
 
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
@@ -283,3 +285,21 @@ def test_a_straight_line_ends_within_the_limit(expression: str, monkeypatch) -> 
     text = line * min(MAX_SOURCE // len(line), MAX_NODES // 9)
     with pytest.raises(TemplateError, match="takes longer than"):
         sandbox.render(text, {"a": ["w"] * 350_000, "b": ["w"] * 350_000, "e": [], "t": "w\n" * 150_000})
+
+
+def test_a_search_for_garbage_is_nothing_that_a_template_did(monkeypatch) -> None:
+    """It happens in whatever thread makes the next object, and goes through all that the process holds."""
+    held = [[n] for n in range(1_000_000)]
+    began = time.thread_time()
+    gc.collect()
+    took = time.thread_time() - began
+    monkeypatch.setattr(template_limits, "MAX_SECONDS", took / 2)
+    meter = template_limits.Meter()
+    gc.collect()
+    time.sleep(2 * template_limits.LOOK_SECONDS)
+    meter.tick()
+    while time.thread_time() - began < 4 * took:  # what it computes itself still counts
+        pass
+    with pytest.raises(SecurityError, match="longer than"):
+        meter.tick()
+    assert len(held) == 1_000_000
