@@ -1,25 +1,29 @@
 """HTTP connections whose waits look at a deadline and at a cancel: no server holds a thread that asks it.
 
 A thread that waits for a socket wakes every `lusifer.llm.transport.POLL_SECONDS`. What can't be interrupted, finding a
-host's address and shaking hands, happens in a thread of its own, which is left alone where it takes too long.
+host's address, shaking hands and writing through two layers of encryption, happens in a thread of its own, which is
+left alone where it takes too long.
 """
 
 from __future__ import annotations
 
 import contextlib
 import queue
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpcore2
 import httpx2
 
-from lusifer.llm.transport import Watch
+from lusifer.errors import CancelledError
+from lusifer.llm.transport import DeadlineError, Watch
 from lusifer.llm.turns import TURNS
 
+T = TypeVar("T")
 _local = threading.local()
 
 
@@ -58,10 +62,10 @@ class WatchedTransport(httpx2.BaseTransport):
     """
 
     def __init__(self, *, verify: ssl.SSLContext | bool = True, proxy: str | None = None, keepalive: int) -> None:
-        address = None if proxy is None else httpx2.Proxy(proxy)
+        certificates = httpx2.create_ssl_context(verify=verify, trust_env=False)
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=httpx2.create_ssl_context(verify=verify, trust_env=False),
-            proxy=None if address is None else httpcore2.Proxy(_core_url(address.url), auth=address.raw_auth),
+            ssl_context=certificates,
+            proxy=None if proxy is None else _core_proxy(httpx2.Proxy(proxy), certificates),
             max_connections=None,
             max_keepalive_connections=keepalive,
             keepalive_expiry=5.0,
@@ -100,6 +104,13 @@ def _core_url(url: httpx2.URL) -> httpcore2.URL:
     return httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
+def _core_proxy(proxy: httpx2.Proxy, certificates: ssl.SSLContext) -> httpcore2.Proxy:
+    is_encrypted = proxy.url.scheme == "https"
+    return httpcore2.Proxy(
+        _core_url(proxy.url), auth=proxy.raw_auth, ssl_context=certificates if is_encrypted else None
+    )
+
+
 class _Body(httpx2.SyncByteStream):
     """The body of an answer, each piece of which is watched."""
 
@@ -131,7 +142,7 @@ class _WatchedBackend(httpcore2.NetworkBackend):
         def connect() -> httpcore2.NetworkStream:
             return httpcore2.SyncBackend().connect_tcp(host, port, timeout, local_address, socket_options)
 
-        return _WatchedStream(_connect(connect))
+        return _WatchedStream(_in_own_thread(connect))
 
 
 class _WatchedStream(httpcore2.NetworkStream):
@@ -153,18 +164,29 @@ class _WatchedStream(httpcore2.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         watch = _current_watch()
-        if watch is None or self._tls_layers > 1:  # two layers keep what they have not sent in no socket
+        if watch is None:
             self._inner.write(buffer, timeout)
             return
-        socket, rest = self._inner.get_extra_info("socket"), memoryview(buffer)
+        if self._tls_layers > 1:  # two layers keep what they have not sent yet in no socket
+            self._write_in_own_thread(buffer, timeout)
+            return
+        connection, rest = self._inner.get_extra_info("socket"), memoryview(buffer)
         while rest:
-            socket.settimeout(watch.seconds())
+            connection.settimeout(watch.seconds())
             try:
-                rest = rest[socket.send(rest) :]
+                rest = rest[connection.send(rest) :]
             except TimeoutError:
                 continue
             except OSError as error:
                 raise httpcore2.WriteError(str(error)) from error
+
+    def _write_in_own_thread(self, buffer: bytes, timeout: float | None) -> None:
+        try:
+            _in_own_thread(lambda: self._inner.write(buffer, timeout))
+        except (DeadlineError, CancelledError):
+            with contextlib.suppress(OSError):  # else the thread would go on writing until its own timeout
+                socket.socket.shutdown(self._inner.get_extra_info("socket"), socket.SHUT_RDWR)
+            raise
 
     def close(self) -> None:
         self._inner.close()
@@ -173,7 +195,7 @@ class _WatchedStream(httpcore2.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
         try:
-            inner = _connect(lambda: self._inner.start_tls(ssl_context, server_hostname, timeout))
+            inner = _in_own_thread(lambda: self._inner.start_tls(ssl_context, server_hostname, timeout))
         except BaseException:
             self._inner.close()
             raise
@@ -183,12 +205,12 @@ class _WatchedStream(httpcore2.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-def _connect(connect: Callable[[], httpcore2.NetworkStream]) -> httpcore2.NetworkStream:
-    """What ``connect`` makes; in a thread of its own, whose connection is closed if nobody waits for it any more."""
+def _in_own_thread(work: Callable[[], T]) -> T:
+    """What ``work`` makes, in a thread of its own; a connection that nobody waits for any more is closed."""
     watch = _current_watch()
     if watch is None:
-        return connect()
-    made: queue.SimpleQueue[httpcore2.NetworkStream | BaseException] = queue.SimpleQueue()
+        return work()
+    made: queue.SimpleQueue[T | BaseException] = queue.SimpleQueue()
     left = threading.Event()
 
     def discard() -> None:
@@ -197,16 +219,16 @@ def _connect(connect: Callable[[], httpcore2.NetworkStream]) -> httpcore2.Networ
             if isinstance(unused, httpcore2.NetworkStream):
                 unused.close()
 
-    def work() -> None:
+    def run() -> None:
         try:
-            made.put(connect())
+            made.put(work())
         except BaseException as error:
             made.put(error)
         if left.is_set():
             discard()
 
     TURNS.give_back()
-    threading.Thread(target=work, name="lusifer-connect", daemon=True).start()
+    threading.Thread(target=run, name="lusifer-connect", daemon=True).start()
     while True:
         try:
             result = made.get(timeout=watch.seconds())

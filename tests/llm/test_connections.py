@@ -104,13 +104,13 @@ def test_a_connection_that_comes_too_late_is_closed(monkeypatch) -> None:
 def test_a_kept_connection_is_used_again(monkeypatch) -> None:
     """So a call waits in the thread that asked; and a forked child has a connection of its own."""
     made: list[int] = []
-    connect = connections._connect  # noqa: SLF001 - nothing else tells
+    connect = connections._in_own_thread  # noqa: SLF001 - nothing else tells
 
     def count(work: Callable[[], httpcore2.NetworkStream]) -> httpcore2.NetworkStream:
         made.append(os.getpid())
         return connect(work)
 
-    monkeypatch.setattr(connections, "_connect", count)
+    monkeypatch.setattr(connections, "_in_own_thread", count)
     with ScriptedServer(lambda body, n: Reply(chat("4"))) as server:
         llm = OpenAICompatible(Endpoint("mine", server.url, KEY), "m")
         for _ in range(3):
@@ -153,8 +153,8 @@ def test_a_login_in_the_address_is_sent() -> None:
 @pytest.mark.parametrize("chunked", [False, True])
 def test_an_answer_that_ends_in_blanks_keeps_its_connection(monkeypatch, end: bytes, chunked: bool) -> None:
     made: list[int] = []
-    connect = connections._connect  # noqa: SLF001 - nothing else tells
-    monkeypatch.setattr(connections, "_connect", lambda work: made.append(1) or connect(work))
+    connect = connections._in_own_thread  # noqa: SLF001 - nothing else tells
+    monkeypatch.setattr(connections, "_in_own_thread", lambda work: made.append(1) or connect(work))
     whole = json.dumps(chat("4")).encode() + end
 
     def script(body: dict[str, Any], n: int) -> Reply:

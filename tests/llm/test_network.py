@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -261,7 +265,7 @@ def certificate(tmp_path_factory) -> Path:
             "-subj",
             "/CN=localhost",
             "-addext",
-            "subjectAltName=DNS:localhost",
+            "subjectAltName=DNS:localhost,DNS:far.example",
         ],
         cwd=folder,
         check=True,
@@ -280,6 +284,85 @@ def test_a_certificate_of_ones_own(clean, certificate, variable) -> None:
         assert failed.value.kind == "unreachable" and "SSL_CERT_FILE" in failed.value.fix
         clean.setenv(variable, str(certificate.parent / "cert.pem"))
         assert model(server).complete(ASK).text == "yes"
+
+
+@contextlib.contextmanager
+def encrypted_proxy(certificate: Path, server: str, *, most_bytes: int = 2**40) -> Iterator[str]:
+    """The address of a proxy that speaks TLS and connects everybody to one server; it reads so many bytes at most."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.set_alpn_protocols(["http/1.1"])
+    ended = threading.Event()
+
+    def carry(source: socket.socket, target: socket.socket, most: int) -> None:
+        with contextlib.suppress(OSError):
+            while most > 0 and (piece := source.recv(65536)):
+                target.sendall(piece)
+                most -= len(piece)
+            ended.wait(60)
+
+    def serve(caller: socket.socket) -> None:
+        with contextlib.suppress(OSError), context.wrap_socket(caller, server_side=True) as inside:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += inside.recv(1)
+            asked.append(head.split(b"\r\n")[0].decode())
+            with socket.create_connection((urlsplit(server).hostname, urlsplit(server).port)) as outside:
+                inside.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                threading.Thread(target=carry, args=(outside, inside, 2**40), daemon=True).start()
+                carry(inside, outside, most_bytes)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"https://localhost:{listener.getsockname()[1]}"
+        ended.set()
+        listener.shutdown(socket.SHUT_RDWR)
+    assert set(asked) == {"CONNECT far.example:443 HTTP/1.1"}
+
+
+@pytest.mark.parametrize("variable", network.CERTIFICATE_VARIABLES[:3])
+def test_an_encrypted_proxy_leads_to_an_encrypted_server(clean, certificate, variable) -> None:
+    """Both are verified by the certificate that a variable names."""
+    clean.setenv(variable, str(certificate.parent / "cert.pem"))
+    with ScriptedServer(lambda body, n: chat("yes"), certificate) as server:
+        with encrypted_proxy(certificate, server.address) as proxy:
+            clean.setenv("HTTPS_PROXY", proxy)
+            llm = OpenAICompatible(Endpoint("mine", "https://far.example/v1", KEY), "m")
+            assert [llm.complete(ASK).text for _ in range(3)] == ["yes"] * 3
+            long = [Message("user", "x" * 3_000_000)]
+            assert llm.complete(long).text == "yes"
+        assert len(server.requests[-1]["messages"][0]["content"]) == 3_000_000
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("way", ["cancel", "deadline"])
+def test_an_encrypted_proxy_that_stops_reading_is_left(clean, certificate, way, monkeypatch) -> None:
+    monkeypatch.setattr(transport, "GRACE_SECONDS", 0.1)
+    clean.setenv("SSL_CERT_FILE", str(certificate.parent / "cert.pem"))
+    stopped, long = threading.Event(), [Message("user", "x" * 30_000_000)]
+    before = set(threading.enumerate())
+    with (
+        ScriptedServer(lambda body, n: chat("yes"), certificate) as server,
+        encrypted_proxy(certificate, server.address, most_bytes=100_000) as proxy,
+    ):
+        clean.setenv("HTTPS_PROXY", proxy)
+        seconds = 600 if way == "cancel" else 2
+        llm = OpenAICompatible(Endpoint("mine", "https://far.example/v1", KEY, timeout=seconds), "m", stopped.is_set)
+        if way == "cancel":
+            threading.Timer(1.0, stopped.set).start()
+        with pytest.raises((CancelledError, ModelError)) as failed:
+            llm.complete(long)
+        assert isinstance(failed.value, CancelledError) == (way == "cancel")
+        writers = [t for t in set(threading.enumerate()) - before if t.name == "lusifer-connect"]
+        for thread in writers:
+            thread.join(30)
+        assert not any(t.is_alive() for t in writers)
 
 
 @pytest.mark.parametrize("variable", network.CERTIFICATE_VARIABLES)
