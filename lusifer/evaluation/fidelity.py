@@ -58,6 +58,9 @@ MEASURES: dict[str, tuple[str, int, str]] = {
 """Each measure: its name, whether more is better (1) or less (−1), and what it is."""
 MIN_ITEM_RATINGS, MIN_GENRE_RATINGS, MIN_ROWS = 5, 2, 3
 DRAWS, AUC_DRAWS = 300, 200
+LEAF_ROWS, ROWS_PER_LEAF_ROW = 20, 8
+"""Rows in a leaf of the trees that tell users apart, at least; fewer where there are few rows: 20 of 32 split nothing,
+and everybody would look alike."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -344,7 +347,13 @@ def real_vs_simulated_auc(
     folds = GroupKFold(5, shuffle=True, random_state=seed)
     with threadpool_limits(1):  # few rows: threads would wait for each other, for minutes on a busy machine
         for train, test in folds.split(x, y, groups):
-            model = HistGradientBoostingClassifier(max_iter=60, max_depth=3, learning_rate=0.1, random_state=seed)
+            model = HistGradientBoostingClassifier(
+                max_iter=60,
+                max_depth=3,
+                learning_rate=0.1,
+                min_samples_leaf=min(LEAF_ROWS, len(train) // ROWS_PER_LEAF_ROW),
+                random_state=seed,
+            )
             model.fit(x.iloc[train], y[train])
             said[test] = model.predict_proba(x.iloc[test])[:, 1]
             usual = rank_auc(y[test], said[test])

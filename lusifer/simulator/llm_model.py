@@ -303,9 +303,10 @@ SAID = 2000
 
 
 def _mean(draws: list[SimulatedRating]) -> SimulatedRating:
-    """Several draws of one rating: their mean and spread, the first one's rating and reason."""
+    """Several draws of one rating: the mean of what they expect, their spread, the first one's rating and reason."""
     answered = [r for r in draws if r.rating is not None]
     if len(draws) == 1 or not answered:
         return draws[0]
-    values = [float(r.rating) for r in answered if r.rating is not None]
-    return replace(answered[0], expected=fmean(values), std=pstdev(values), how="samples")
+    ratings = [float(r.rating) for r in answered if r.rating is not None]
+    expected = [r.expected for r in answered if r.expected is not None]  # a stated one where there is one
+    return replace(answered[0], expected=fmean(expected), std=pstdev(ratings), how="samples")

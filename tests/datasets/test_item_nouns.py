@@ -84,10 +84,10 @@ def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
         said += [c.why for c in audit(data, steps).claims]
         assert not ABOUT_MOVIES.search("\n".join(said)), said
         for name in prompts.SHIPPED:
-            for template in ("update", "rate", "repair"):
-                context = context_after(data, split, user, steps)
-                if template == "update":
-                    context = context_after(data, split, user, []).with_batch(steps[0].batch)
+            for template, done in (("first", 0), ("update", 1), ("rate", len(steps)), ("repair", len(steps))):
+                context = context_after(data, split, user, steps[:done])
+                if template in {"first", "update"}:
+                    context = context.with_batch(steps[done].batch)
                 found = preview_prompt(prompts.load(name), template, context, items)
                 assert not found.mistakes
                 text = "\n".join(m.content for m in found.messages)

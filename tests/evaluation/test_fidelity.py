@@ -34,6 +34,15 @@ def test_real_people_are_like_themselves_and_a_constant_is_nobody(ml100k, last10
     json.dumps(found, allow_nan=False)
 
 
+@pytest.mark.parametrize("users", [10, 20, 24])
+def test_few_users_are_told_apart_as_many_are(ml100k, last10, users: int) -> None:
+    """A forest whose leaves hold more rows than there are tells nobody apart, and calls every simulator perfect."""
+    table = last10.test.of_users(last10.test.user_ids[:users].tolist())
+    found = measure_fidelity(Histories(ml100k, last10, table, {"constant": np.full(len(table), 3.0)}))
+    value, low, high = found["simulators"]["constant"]["auc"]
+    assert value > 0.9 and low <= value <= high
+
+
 def test_figures_by_hand(ml100k, last10, table) -> None:
     real = table.rating.astype(float)
     shifted = on_scale(real + 1, ml100k.scale)

@@ -19,7 +19,7 @@ from lusifer.llm import Completion
 from lusifer.llm.recordings import RecordedLLM, find_recording
 from lusifer.simulator import LLMUserModel
 from lusifer.simulator.evolution import history_of, initial_context, split_into_batches
-from lusifer.simulator.item_rows import MAX_OVERVIEW, columns_of, render_columns, render_row
+from lusifer.simulator.item_rows import MAX_SENTENCE, columns_of, render_columns, render_row
 from lusifer.simulator.rating_summary import describe_person, rating_habits, summarize_ratings
 from lusifer.simulator.types import Bullet, Profile, Rated, Update
 
@@ -206,7 +206,7 @@ def test_a_person_is_told_by_decade(age, gender, words) -> None:
 LONG = "A first sentence of some length about a house. " * 3 + "And then one that goes on " * 12 + "to its end."
 
 
-@pytest.mark.parametrize("overview", [LONG, "One sentence without an end " * 20, "Short.", "Dr. No. " + LONG, ""])
+@pytest.mark.parametrize("overview", [LONG, "One sentence without an end " * 40, "Short.", "Dr. No. " + LONG, ""])
 def test_an_overview_ends_where_a_sentence_does(overview) -> None:
     item = Item(1, "Film | one (1990)", 1990, ("Drama",), Details(overview=overview))
     columns = columns_of([item])
@@ -214,9 +214,34 @@ def test_an_overview_ends_where_a_sentence_does(overview) -> None:
     assert row.startswith("Film / one (1990) | Drama")
     if overview:
         about = row.split(" | ")[2]
-        assert len(about) <= MAX_OVERVIEW + 2 and about[-1] in ".…"
+        assert len(about) <= MAX_SENTENCE + 2 and about[-1] in ".…"
         assert " ".join(overview.split()).startswith(about.rstrip(" …"))
     assert ("about" in render_columns(columns)) == bool(overview) and "people" not in render_columns(columns)
+
+
+REST = " He then goes on to find what he had looked for." * 6
+ONE = (
+    "A sentence of more than two hundred and twenty characters is told whole"
+    + ", since half of one tells little" * 6
+    + "."
+)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "A young agent is sent to interview Dr. Lecter, who may know where the killer of five women hides.",
+        "A boy leaves his home in the U.S. Virgin Islands and finds work with J. P. Morgan and Sons of St. Louis!",
+        'They ask one another: "Who of us is it?"',
+        "Short." + " It has a second sentence that says what the first has left out of this story.",
+        ONE,
+    ],
+)
+def test_an_abbreviation_ends_no_sentence(first: str) -> None:
+    item = Item(1, "Film (1990)", 1990, (), Details(overview=first + REST))
+    (_, about) = render_row(columns_of([item]), item).split(" | ")
+    assert about.startswith(first) and (first + REST).startswith(about)
+    assert about == first or about.endswith("looked for.")
 
 
 def test_a_column_stands_where_something_is_known(ml100k) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -15,6 +17,7 @@ from lusifer.simulator import LLMUserModel, RunContext, UserModelConfig, make_ev
 from lusifer.simulator.estimate import estimate_evolution, estimate_rating, estimate_users
 from lusifer.simulator.evolution import context_after
 from tests.servers.openai import KEY
+from tests.servers.scripted import ScriptedServer, chat
 
 
 @pytest.fixture
@@ -181,6 +184,16 @@ def test_samples_are_drawn_where_there_are_no_probabilities(ml100k, last10, stor
     assert openai_server.requests[-1]["temperature"] > 0
     assert all(m.how == "samples" and m.std == 0 for m in made)
     assert model.version != UserModelConfig("openai:small").build(store).version
+
+
+def test_a_stated_mean_counts_in_each_draw(ml100k, last10) -> None:
+    """Draws that all say 4 and expect less have less as their mean."""
+    content = [{"ratings": [{"item_id": 1, "rating": 4, "expected": e, "reason": "Why."}]} for e in (3.6, 3.5, 3.4)]
+    with ScriptedServer(lambda body, n: chat(json.dumps(content[n]))) as server:
+        prompt_set = replace(prompts.load("grounded"), samples=3)
+        model = LLMUserModel(OpenAICompatible(Endpoint("mine", server.url, KEY), "m"), prompt_set)
+        (drawn,) = model.rate(context_after(ml100k, last10, 405, ()), ml100k.items_of([1]))
+    assert drawn.rating == 4 and drawn.expected == pytest.approx(3.5) and drawn.std == 0 and drawn.how == "samples"
 
 
 @pytest.mark.parametrize(("way", "kind"), [("404", "not-found"), ("401", "auth")])
