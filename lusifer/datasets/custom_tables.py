@@ -33,6 +33,7 @@ from lusifer.datasets.ingest import RatingColumns, read_ratings, scale_of
 from lusifer.datasets.mapping_preview import MappingPreview, check_columns, preview_mapping
 from lusifer.datasets.mapping_proposal import guess_time_unit, propose_mapping, sample_column
 from lusifer.datasets.movielens import Parsed
+from lusifer.datasets.nested_columns import plain_column
 from lusifer.datasets.rating_files import rating_columns
 from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_joins import MIN_SHARE, read_links
@@ -266,7 +267,7 @@ def _cells(column: pa.ChunkedArray) -> list[Any]:
     """Lists as they are, anything else as Arrow writes it."""
     if pa.types.is_nested(column.type):
         return ["" if v is None else v for v in column.to_pylist()]
-    return [str(v).strip() for v in column.cast(pa.string()).fill_null("").to_pylist()]
+    return [str(v).strip() for v in plain_column(column).cast(pa.string()).fill_null("").to_pylist()]
 
 
 def _items(

@@ -38,6 +38,8 @@ HEAD = 1 << 18
 """Characters by which a file is told."""
 HEAD_LINES = 400
 """Lines of these."""
+_PYTHON = re.compile(r"\{\s*u?'")
+"""How a dictionary that Python has written begins; JSON has no such quotation marks."""
 _TYPED = re.compile(r":(?:token|token_seq|float|float_seq)$")
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?$', re.I)
@@ -88,7 +90,7 @@ def _json_form(head: str) -> str:
         if value is not None:
             holds_rows = any(isinstance(v, dict) or (isinstance(v, list) and v) for v in value.values())
             return "document" if holds_rows and not rest.strip() else "json"
-        return "document" if literal_record(first) is None else "literals"
+        return "literals" if _PYTHON.match(first) or isinstance(literal_record(first), dict) else "document"
     return "document" if first.startswith("[") else "json"
 
 

@@ -11,10 +11,12 @@ import pyarrow as pa
 
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.folder_tables import FolderTable, plain_name
-from lusifer.datasets.id_encoder import bare_number, clean_id
+from lusifer.datasets.id_encoder import bare_number, clean_id, is_structure
+from lusifer.datasets.nested_columns import plain_column
 from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_mapping import LinkSpec
 from lusifer.datasets.table_reader import blocks
+from lusifer.errors import DatasetError
 
 SAMPLE_ROWS = 2_000_000
 """Ratings that are looked at before a mapping is accepted."""
@@ -60,14 +62,20 @@ class Join:
 
 
 def column_ids(folder: Path, files: Iterable[str], columns: Sequence[str], encoding: str = "") -> dict[str, pd.Series]:
-    """How often each id (as text) stands in some columns of tables, of the first `SAMPLE_ROWS` rows."""
+    """How often each id (as text) stands in some columns of tables, of the first `SAMPLE_ROWS` rows.
+
+    Raises:
+        DatasetError: a column holds objects or lists.
+    """
     counts: dict[str, list[pd.Series]] = {c: [] for c in columns}
     rows = 0
     for file in files:
         source = source_of(folder / file, encoding=encoding)
-        for _, block in blocks(source, DataQualityReport(), names=list(columns)):
+        for lines, block in blocks(source, DataQualityReport(), names=list(columns)):
             for column in columns:
                 counts[column].append(_texts(block[column]).value_counts())
+                if not rows and not len(counts[column][-1]):
+                    _check_ids(file, lines, column, block[column])
             rows += block.num_rows
             if rows >= SAMPLE_ROWS:
                 break
@@ -80,10 +88,27 @@ def column_ids(folder: Path, files: Iterable[str], columns: Sequence[str], encod
 def _texts(column: pa.ChunkedArray) -> pd.Series:
     if pa.types.is_nested(column.type):
         return pd.Series(dtype=str)
-    texts = column.cast(pa.string()).to_pandas().dropna().str.strip()
+    texts = plain_column(column).cast(pa.string()).to_pandas().dropna().str.strip()
+    opens = texts.str.startswith(("{", "["))
+    if opens.any():
+        texts = texts[~opens | ~texts.map(is_structure)]
     if not texts.map(str.isascii).all():
         texts = texts.map(clean_id)
     return texts[texts != ""]
+
+
+def _check_ids(file: str, lines: Sequence[int], column: str, cells: pa.ChunkedArray) -> None:
+    """Say so where all cells of a column are objects or lists.
+
+    Raises:
+        DatasetError: they are.
+    """
+    for line, cell in zip(lines, plain_column(cells).cast(pa.string()).to_pylist(), strict=True):
+        if cell and is_structure(cell):
+            raise DatasetError(
+                f"{file}, line {line}: {column} is {cell[:60]}, and an object or list is no id.",
+                "Write the ids as texts or numbers.",
+            )
 
 
 def find_join(

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lusifer.datasets.nested_columns import plain_column
+
 UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "excel": 86_400.0}
 """What one of a time column's numbers is in seconds; ``excel`` are spreadsheets' days since the end of 1899."""
 _EXCEL_1970 = 25_569
@@ -117,6 +119,8 @@ def read_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 def read_times(column: pa.ChunkedArray, form: TimeForm) -> NDArray[np.float64]:
     """Unix seconds; NaN where there is none."""
+    if pa.types.is_nested(column.type) or form.unit == "date":
+        column = plain_column(column)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         stamps = column.cast(pa.timestamp("s"), safe=False).to_numpy().astype("datetime64[s]")
     elif form.unit == "date":
