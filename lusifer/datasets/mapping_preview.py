@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lusifer.datasets.cell_texts import name_list, plain_text
 from lusifer.datasets.data_quality import DataQualityReport
@@ -26,7 +27,15 @@ from lusifer.datasets.table_files import TEXT, scan, table_suffix
 from lusifer.datasets.table_joins import MIN_SHARE, SAMPLE_ROWS, Join, column_ids, read_links
 from lusifer.datasets.table_mapping import TableMapping, TableSpec, check_mapping
 from lusifer.datasets.table_reader import blocks, library_errors_named
-from lusifer.datasets.timestamps import guess_time_form, read_times
+from lusifer.datasets.timestamps import (
+    FIRST_YEAR,
+    NEARLY_ALL,
+    NO_TIME,
+    TimeForm,
+    guess_time_form,
+    is_plausible,
+    read_times,
+)
 from lusifer.errors import DatasetError
 
 FIRST_ROWS = 3
@@ -302,8 +311,31 @@ def _times(
         concerns.append(f"the dates in {column} can be read as {ways} (--date-format says which)")
     elif len(raw) and not len(fine):
         concerns.append(f"no time in {column} can be read (--unit and --date-format say how)")
+    else:
+        concerns += _doubtful_times(column, raw, seconds, mapping.time_form)
     times = tuple((str(v), _iso(s)) for v, s in zip(raw[:FIRST_ROWS], seconds[:FIRST_ROWS].tolist(), strict=True))
     return times, (_iso(fine.min()), _iso(fine.max())) if len(fine) else None, concerns
+
+
+def _doubtful_times(column: str, raw: Sequence[Any], seconds: NDArray[np.float64], form: TimeForm) -> list[str]:
+    """That a form reads a part of the times only, or most as times that no ratings are of."""
+    there = np.array([v is not None and str(v).strip() not in NO_TIME for v in raw], dtype=bool)
+    fine = np.isfinite(seconds) & there
+    way = f"as {form.format or 'ISO 8601'}" if form.unit == "date" else f"in {form.unit}"
+    if fine.sum() < NEARLY_ALL * there.sum():
+        odd = raw[int(np.flatnonzero(there & ~fine)[0])]
+        return [
+            f"only {fine.sum():,} of {there.sum():,} times in {column} can be read {way}, not {str(odd)[:40]!r} "
+            "(--unit and --date-format say how)"
+        ]
+    out = fine & ~is_plausible(seconds)
+    if 2 * out.sum() <= fine.sum():
+        return []
+    first = int(np.flatnonzero(out)[0])
+    return [
+        f"{out.sum():,} of {fine.sum():,} times in {column}, read {way}, are before {FIRST_YEAR} or still to come: "
+        f"{str(raw[first])[:40]} is {_iso(seconds[first])} (--unit and --date-format say how)"
+    ]
 
 
 def _iso(seconds: float) -> str:

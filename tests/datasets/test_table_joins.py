@@ -167,8 +167,8 @@ def test_another_scale_is_another_project(tmp_path: Path, form: str, values) -> 
 
 def test_a_scale_that_shows_late_is_not_read_as_stars(tmp_path: Path) -> None:
     """The file's two ends fit MovieLens: what lies between does not."""
-    rows = [(u, i, 4, 5) for u in range(1, 1001) for i in range(1, 31)]
-    rows[10_000:20_000] = [(u, i, 9, 5) for u, i, _, _ in rows[10_000:20_000]]
+    rows = [(u, i, 4, 10**9) for u in range(1, 1001) for i in range(1, 31)]
+    rows[10_000:20_000] = [(u, i, 9, 10**9) for u, i, _, _ in rows[10_000:20_000]]
     films = [(i, f"Film {i} (1990)", "Drama") for i in range(1, 31)]
     folder = write(
         tmp_path / "x", ratings__csv=lines(MOVIE, rows), movies__csv=lines(("movieId", "title", "genres"), films)
