@@ -288,13 +288,16 @@ def _items(
         if number is None or not title:
             report.add("item", 1, file, line, row["id"] or title)
             continue
+        year, item_genres = year_of(row.get("year")), name_list(row.get("genres"), mapping.separator)
         if number in rows:
-            report.add("item-twice", 1, file, line, row["id"])
+            if rows[number][:2] == (title, year) and not {*item_genres} <= {*rows[number][2]}:  # a row for each genre
+                rows[number] = title, year, tuple(sorted({*rows[number][2], *item_genres}))
+            else:
+                report.add("item-twice", 1, file, line, row["id"])
             continue
-        item_genres = name_list(row.get("genres"), mapping.separator)
         if "genres" in row and not item_genres:
             report.add("genres", 1, file, line, title)
-        rows[number] = title, year_of(row.get("year")), item_genres
+        rows[number] = title, year, item_genres
         if text := plain_text(row.get("text"), tags=True):
             texts[number] = text
     frame = items_frame(rows)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lusifer.datasets.cell_texts import name_list, plain_text
 from lusifer.datasets.data_quality import DataQualityReport
-from lusifer.datasets.folder_tables import plain_name, read_folder
+from lusifer.datasets.folder_tables import FolderTable, plain_name, read_folder
 from lusifer.datasets.id_encoder import bare_number
 from lusifer.datasets.ingest import MAX_RATING, scale_of
 from lusifer.datasets.mapping_proposal import sample_column
@@ -39,6 +39,7 @@ from lusifer.datasets.timestamps import (
 from lusifer.errors import DatasetError
 
 FIRST_ROWS = 3
+_NO_ROLE = "no role for it"
 LEVELS = 30
 """Ratings of a histogram that are printed."""
 
@@ -169,7 +170,17 @@ def _preview(folder: Path, mapping: TableMapping) -> MappingPreview:
     found = find_rating_files(there.tables)
     left_out = {**there.passed_over, **(found.left_out if found else {})}
     used = set(mapping.files)
-    left_out |= {n: "no role for it" for n in there.tables if n not in left_out}
+    left_out |= {n: _NO_ROLE for n in there.tables if n not in left_out}
+    for table, column in _titles_left_out(
+        [there.tables[n] for n in there.tables if n not in used and left_out[n] == _NO_ROLE]
+    ):
+        if mapping.items is None:
+            concerns.append(
+                f"{table} has titles ({column}) and is not read: no column of it has the ids of the ratings "
+                "(--set items.file and items.id say which)"
+            )
+        else:
+            notes.append(f"{table} has titles too ({column}) and is not read")
     if mapping.ratings.more:
         notes.append(f"{len(mapping.ratings.files)} files are read as one table: {', '.join(mapping.ratings.files)}")
     if mapping.test:
@@ -192,6 +203,17 @@ def _preview(folder: Path, mapping: TableMapping) -> MappingPreview:
         tuple(notes),
         tuple(concerns),
     )
+
+
+def _titles_left_out(tables: Sequence[FolderTable]) -> list[tuple[str, str]]:
+    """(file, column) of tables that nothing is read of and that seem to describe items."""
+    found = []
+    for table in tables:
+        title = table.guess("items").get("title", "")
+        is_of_people = "user" in table.guess("ratings") or {"age", "gender", "occupation"} & table.guess("users").keys()
+        if title and not is_of_people:
+            found.append((table.file, title))
+    return found
 
 
 def _tables(mapping: TableMapping) -> list[tuple[str, TableSpec]]:

@@ -24,7 +24,12 @@ MIN_SHARE = 0.9
 """Share of the ratings that must find their item for a join to be taken without asking."""
 UNIQUE_SHARE = 0.8
 """Share of a column's cells that must differ for it to tell rows apart."""
-_ID_ENDINGS = ("id", "isbn", "isbn13", "asin", "code", "index", "key", "number", "item", "no")
+ONE_ITEM = 0.95
+"""Share of the ids whose rows must describe one item for a table to have several rows of one."""
+_ID_ENDINGS = (
+    *("id", "isbn", "isbn13", "asin", "code", "index", "key", "number", "item", "no"),
+    *("slug", "sku", "ean", "upc", "gtin", "doi", "uri"),
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,11 @@ def find_join(
     """
     columns = _id_columns(table)
     counts = column_ids(folder, [table.file], columns, encoding) if columns else {}
-    ids = {c: set(s.index) for c, s in counts.items() if len(s) and len(s) >= UNIQUE_SHARE * s.sum()}
+    ids = {
+        c: set(s.index)
+        for c, s in counts.items()
+        if len(s) and (len(s) >= UNIQUE_SHARE * s.sum() or _has_rows_a_genre(folder, table, c, encoding))
+    }
     direct = [_measure(rated, rated_column, c, found) for c, found in ids.items()]
     shared = max((j for j in direct if j.is_shared_name), key=lambda j: j.share, default=None)
     if shared and shared.share >= MIN_SHARE:
@@ -144,6 +153,21 @@ def find_join(
     if shared and best and best.share < MIN_SHARE:
         return shared  # neither serves: the name says what was meant
     return best
+
+
+def _has_rows_a_genre(folder: Path, table: FolderTable, column: str, encoding: str) -> bool:
+    """Whether rows of one id describe one item: only their genres, and what has no role, differ."""
+    roles = {role: name for role, name in table.item_roles(column).items() if name != column}
+    if "title" not in roles:
+        return False
+    names = [column, *(roles[role] for role in ("title", "year", "text") if role in roles)]
+    source = source_of(folder / table.file, encoding=encoding)
+    parts = []
+    for _, block in blocks(source, DataQualityReport(), names=names):
+        texts = [plain_column(block[name]).cast(pa.string()) for name in names]
+        parts.append(pa.table(texts, [str(n) for n in range(len(names))]).to_pandas().drop_duplicates())
+    rows = pd.concat(parts).drop_duplicates() if parts else pd.DataFrame({"0": []})
+    return rows["0"].nunique() >= ONE_ITEM * len(rows) > 0
 
 
 def _names_meet(join: Join) -> bool:
