@@ -43,7 +43,8 @@ class _Translated(io.RawIOBase):
     """A file whose separator of several characters is a tab, read on the way; tabs in cells become spaces."""
 
     def __init__(self, file: BinaryIO, separator: bytes) -> None:
-        self.file, self.separator, self.rest = file, separator, b""
+        self.file, self.separator = file, separator
+        self._beginnings = tuple(separator[:n] for n in range(1, len(separator)))
 
     def readable(self) -> bool:
         """Always."""
@@ -51,11 +52,11 @@ class _Translated(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes; a separator that a block cuts through is put together again."""
-        block = self.rest + self.file.read(size if size > 0 else BLOCK)
-        self.rest = b""
-        if block.endswith(self.separator[:1]):
-            more = self.file.read(1)
+        block = self.file.read(size if size > 0 else BLOCK)
+        while block.endswith(self._beginnings) and (more := self.file.read(1)):
             block += more
+        if b"\t" in self.separator:
+            return block.replace(self.separator, b"\0").replace(b"\t", b" ").replace(b"\0", b"\t")
         return block.replace(b"\t", b" ").replace(self.separator, b"\t")
 
 
@@ -298,7 +299,7 @@ def _text(
         report.add("shape", 1, path.name, row.number or 0, row.text)
         return "skip"
 
-    translated = len(source.separator) > 1
+    translated = source.is_translated
     options = {
         "read_options": pcsv.ReadOptions(
             column_names=all_columns,
@@ -323,7 +324,9 @@ def _text(
     line = 1 + source.skip
     before = report.places(path.name)
     with open_bytes(path) as raw:
-        file = pa.PythonFile(_Translated(raw, source.separator.encode()) if translated else raw, mode="r")
+        file = pa.PythonFile(
+            _Translated(raw, source.separator.encode(source.encoding)) if translated else raw, mode="r"
+        )
         for batch in pcsv.open_csv(file, **options):
             yield range(line, line + batch.num_rows), pa.Table.from_batches([batch])
             line += batch.num_rows
