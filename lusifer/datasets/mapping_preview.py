@@ -176,8 +176,8 @@ def _preview(folder: Path, mapping: TableMapping) -> MappingPreview:
     ):
         if mapping.items is None:
             concerns.append(
-                f"{table} has titles ({column}) and is not read: no column of it has the ids of the ratings "
-                "(--set items.file and items.id say which)"
+                f"{table} has titles ({column}) and is not read: none of its columns has an id of the ratings for "
+                "each title (--set items.file and items.id say which)"
             )
         else:
             notes.append(f"{table} has titles too ({column}) and is not read")

@@ -16,7 +16,7 @@ from pathlib import Path
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.headed_records import COLUMNS, is_headed
 from lusifer.datasets.json_records import literal_record, record
-from lusifer.datasets.record_lines import Dialect, RowShape, quoted_cells
+from lusifer.datasets.record_lines import BLANKS, Dialect, RowShape, quoted_cells
 from lusifer.datasets.table_files import (
     ATOMIC,
     JSON,
@@ -170,7 +170,9 @@ def _separator_of(lines: Sequence[str], ending: str) -> str:
     if is_certain and not (ending == ".dat" and best_score[1] == 2):
         return best
     unusual = unusual_delimiter(sample)
-    return unusual if unusual and sample[0].count(unusual) > is_certain else best
+    if unusual and sample[0].count(unusual) > is_certain:
+        return unusual
+    return BLANKS if not is_certain and _is_aligned(sample) else best
 
 
 def unusual_delimiter(lines: Sequence[str]) -> str:
@@ -194,6 +196,15 @@ def unusual_delimiter(lines: Sequence[str]) -> str:
         if is_rated or (len(columns) > 1 and len(set(columns[0])) == len(columns[0])):
             found.append((is_rated, len(columns), len(run), run))
     return max(found)[3] if found else ""
+
+
+def _is_aligned(lines: Sequence[str]) -> bool:
+    """Whether blanks, now more and now fewer, stand between the cells of three columns or more, one of them ratings."""
+    rows = [line.split() for line in lines]
+    if len(rows) < 2 or len(rows[0]) < 3 or any(len(row) != len(rows[0]) for row in rows):
+        return False
+    header = not any(_NUMBER.fullmatch(cell) for cell in rows[0])
+    return any(_are_ratings(column) for column in zip(*rows[header:], strict=True))
 
 
 def _holds_columns(rows: Sequence[Sequence[str]], sign: str) -> bool:

@@ -25,7 +25,7 @@ from lusifer.datasets.data_quality import DataQualityReport, Problem
 from lusifer.datasets.headed_records import headed_records
 from lusifer.datasets.json_records import document_records, line_records
 from lusifer.datasets.nested_columns import exact_block, json_column
-from lusifer.datasets.record_lines import RowShape
+from lusifer.datasets.record_lines import BLANKS, RowShape
 from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_files import ATOMIC, TABULAR, Source, check_file, encoding_of, open_bytes, open_text
 from lusifer.errors import DatasetError
@@ -44,6 +44,7 @@ class _Translated(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, separator: bytes) -> None:
         self.file, self.separator = file, separator
+        self._is_aligned = separator == BLANKS.encode()
         self._beginnings = tuple(separator[:n] for n in range(1, len(separator)))
 
     def readable(self) -> bool:
@@ -53,6 +54,9 @@ class _Translated(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """The next bytes; a separator that a block cuts through is put together again."""
         block = self.file.read(size if size > 0 else BLOCK)
+        if self._is_aligned:
+            block += self.file.readline()
+            return re.sub(rb"[ \t]+", b"\t", re.sub(rb"^[ \t]+|[ \t]+(?=\r?$)", b"", block, flags=re.M))
         while block.endswith(self._beginnings) and (more := self.file.read(1)):
             block += more
         if b"\t" in self.separator:

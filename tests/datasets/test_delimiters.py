@@ -73,6 +73,18 @@ def test_what_stands_in_dates_is_no_delimiter(tmp_path: Path, separator: str, ti
     assert source_of(write(tmp_path / "y", r__dat=lines((), rows, separator)) / "r.dat").separator == separator
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("row", ["{:>5} {:>6} {:>6} {:>12}", "{:<9} {:<9} {:<9} {:<10}  ", " {}\t{:>7}  {}\t\t{}"])
+def test_columns_may_be_aligned_by_blanks(tmp_path: Path, monkeypatch, row: str, named: bool) -> None:
+    monkeypatch.setattr(table_reader, "BLOCK", 101)
+    table = "\n".join(
+        row.format(*r) for r in ([HEADER] if named else []) + [(u, 7 * i, r, t) for u, i, r, t in RATINGS]
+    )
+    data = accept(write(tmp_path / "x", r__dat=table))
+    assert len(data.ratings) == data.report.read == 72, data.report.lines
+    assert all(rating_of(data, u, 7 * i) == r for u, i, r, _ in RATINGS)
+
+
 @pytest.mark.parametrize("separator", ["@@", "<|>", "§"])
 def test_a_first_line_names_the_delimiter(tmp_path: Path, separator: str) -> None:
     data = accept(write(tmp_path / "x", r__csv=f"sep={separator}\n" + content(separator, True)))
