@@ -165,12 +165,13 @@ def _separator_of(lines: Sequence[str], ending: str) -> str:
             texts = ["".join(column) for column in zip(*(r for r in rows if len(r) == cells), strict=True)]
             has_idle = not all(any(map(str.isalnum, text)) for text in texts)
     runs = {run.strip(" \"'") for line in sample for run in _RUN.findall(line) if best in run}
-    is_inside = len(runs) == 1 and best not in runs and best.strip()
+    is_inside = len(runs) == 1 and best not in runs and best.strip() and best_score[1] > 2
     is_certain = not has_idle and best_score[0] >= 0.9 and not is_inside
     if is_certain and not (ending == ".dat" and best_score[1] == 2):
         return best
     unusual = unusual_delimiter(sample)
-    if unusual and sample[0].count(unusual) > is_certain:
+    first = sample[0].split(unusual)[0] if unusual else ""
+    if unusual and sample[0].count(unusual) > is_certain and (best == " " or best not in first):
         return unusual
     return BLANKS if not is_certain and _is_aligned(sample) else best
 

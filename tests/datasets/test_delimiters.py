@@ -95,6 +95,12 @@ def test_empty_columns_and_prose_are_no_reason_for_another_delimiter(tmp_path: P
     empty = lines((*HEADER, "note"), [(*row, "") for row in RATINGS])
     assert source_of(write(tmp_path / "x", r__csv=empty) / "r.csv").separator == ","
     assert len(accept(write(tmp_path / "y", r__csv=ratings(), about__txt="One - two.\nThree - four.\n")).ratings) == 72
+    for table, separator in (
+        ([f"{n}::2014-05-{10 + n}" for n in range(12)], "::"),
+        ([f"Film{n} ({1980 + n}),{n}" for n in range(12)], ","),
+        ([f"{n},Film-{n}-of-{n}" for n in range(12)], ","),
+    ):
+        assert source_of(write(tmp_path / "w", t__dat="\n".join(table)) / "t.dat").separator == separator
     odd = "".join(f"{u}{'@@' if n % 3 else '##'}{i}@@{r}\n" for n, (u, i, r, _) in enumerate(RATINGS))
     with pytest.raises(DatasetError):
         custom_tables.propose_mapping(write(tmp_path / "z", r__dat=odd))
