@@ -85,6 +85,7 @@ class OpenAICompatible:
         learned = self.memory.learned()
         known = (*self.endpoint.adapt, *learned)
         negotiation = Negotiation(self.memory, learned)
+        fitted: tuple[str, ...] = ()
         while True:
             request = self.build_request(messages, options, known)
             try:
@@ -100,11 +101,17 @@ class OpenAICompatible:
                     # The server checks the schema and tells what did not fit: that is the answer, read by our rules.
                     text = hide(clean(error.failed), *self.endpoint.secrets)
                     return Completion(text, latency_ms=(time.perf_counter() - began) * 1000)
+                asked = options.get("max_tokens")
+                most = adaptations.fit_into_context(error, request, asked, again=bool(fitted))
+                if most is not None:  # for this prompt alone: others are shorter or longer
+                    fitted = (f"max_tokens={most}",)
+                    known = (*known, *fitted)
+                    continue
                 if not negotiation.adapt(error, adaptations.learn(error, request, known)):
                     explained = explanations.explain(error, self.endpoint, self.model)
                     negotiation.fail(undo=explained.kind in {"not-found", "bad-request"})
                     raise explained from None
-                known = self.adaptations
+                known = (*self.adaptations, *fitted)
 
     def ask(self, method: str, path: str, request: Any = None, *, seconds: float | None = None) -> Any:
         """One JSON value that the server answers with.

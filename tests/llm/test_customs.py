@@ -210,6 +210,49 @@ REFUSALS: dict[str, tuple[Any, Any, str]] = {
         Reply({"error": {"message": '{"error": {"message": "unknown argument seed"}}'}}, 400),
         "no-seed",
     ),
+    "system-param": (
+        has_system,
+        error("Unsupported value: 'messages[0].role' does not support 'system' here.", param="messages[0].role"),
+        "no-system",
+    ),
+    "system-roles": (has_system, error("messages.0.role: Input should be 'user' or 'assistant'"), "no-system"),
+    "system-raised": (
+        has_system,
+        Reply({"error": {"message": "Only user and assistant roles are supported!", "code": 500}}, 500),
+        "no-system",
+    ),
+    "system-unknown": (has_system, error("Unknown role: system"), "no-system"),
+    "logprobs-allowed": (
+        lambda b: b.get("top_logprobs", 0) > 5,
+        error("Requested sample logprobs of 10, which is greater than max allowed: 5"),
+        "top_logprobs=5",
+    ),
+    "max_tokens-above": (
+        lambda b: b.get("max_tokens", 0) > 64,
+        error("max_tokens: 99 > 64, which is the maximum allowed number of output tokens for m"),
+        "max_tokens=64",
+    ),
+    "max_tokens-length": (
+        lambda b: b.get("max_tokens", 0) > 64,
+        error("max_tokens=99 cannot be greater than max_model_len=64. Please request fewer output tokens."),
+        "max_tokens=64",
+    ),
+    "max_tokens-spelled": (
+        lambda b: "max_tokens" in b,
+        error("this model is not supported MaxTokens, please use MaxCompletionTokens"),
+        "max-completion-tokens",
+    ),
+    "schema-states": (
+        lambda b: "maxItems" in json.dumps(b.get("response_format", {})),
+        error("The specified schema produces a constraint that has too many states for serving."),
+        "no-schema-bounds",
+    ),
+    "schema-names": (
+        lambda b: "additionalProperties" in json.dumps(b.get("response_format", {})),
+        error("Unknown name \"additionalProperties\" at 'generation_config.response_schema': Cannot find field."),
+        "no-schema",
+    ),
+    "stream-false": (lambda b: not b.get("stream"), error("stream=False is not supported"), "stream-only"),
     "none-named": (
         lambda b: "logprobs" in b,
         error("No endpoints found that can handle the requested parameters.", 404),
@@ -268,6 +311,42 @@ def test_what_did_not_help_is_not_remembered(schema) -> None:
         with pytest.raises(ModelError, match="requested parameters"):
             llm.complete(ASK, schema=schema, seed=1)
         assert len(server.requests) > 1 and not llm.adaptations
+
+
+CONTEXT = 8192
+TOO_LONG = {
+    "vllm": "'max_tokens' or 'max_completion_tokens' is too large: {m}. This model's maximum context length is 8192 "
+    "tokens and your request has {p} input tokens ({m} > 8192 - {p}).",
+    "openai": "This model's maximum context length is 8192 tokens. However, you requested {s} tokens ({p} in the "
+    "messages, {m} in the completion). Please reduce the length of the messages or completion.",
+    "tgi": "`inputs` tokens + `max_new_tokens` must be <= 8192. Given: {p} `inputs` tokens and {m} `max_new_tokens`",
+    "sum": "input length and `max_tokens` exceed context limit: {p} + {m} > 8,192, decrease them and try again",
+    "no-numbers": "The context length is exceeded.",
+}
+
+
+@pytest.mark.parametrize("name", TOO_LONG)
+@pytest.mark.parametrize("prompt", [500, 7500, 8150, 9000])
+def test_room_for_thoughts_makes_no_prompt_too_long(name, prompt, schema) -> None:
+    def script(body: dict[str, Any], n: int) -> Any:
+        most = body["max_tokens"]
+        if prompt + most > CONTEXT:
+            return error(TOO_LONG[name].format(m=most, p=prompt, s=prompt + most))
+        return chat(good(body))
+
+    with ScriptedServer(script) as server:
+        llm = model(server)
+        llm.memory.remember("thinks")
+        for _ in range(2):
+            if prompt > 8000:
+                with pytest.raises(ModelError, match="too long") as failed:
+                    llm.complete(ASK, schema=schema, max_tokens=600)
+                assert failed.value.kind == "context"
+            else:
+                assert llm.complete(ASK, schema=schema, max_tokens=600).text
+                most = server.requests[-1]["max_tokens"]
+                assert most == (600 if name == "no-numbers" else CONTEXT - prompt)
+        assert llm.adaptations == ("thinks",) and len(server.requests) <= 4
 
 
 def test_settings_by_hand(monkeypatch) -> None:
