@@ -44,6 +44,17 @@ THOUGHTS = {
     "channels": f"<|channel|>analysis<|message|>{DRAFT}<|end|><|start|>assistant<|channel|>final<|message|>{ANSWER}",
     "channels-bare": f"analysisMaybe {DRAFT}.assistantfinal{ANSWER}",
     "solution": f"<|begin_of_thought|>{DRAFT}<|end_of_thought|>{ANSWER}",
+    "part-of-a-name": f"<longcat_think>{DRAFT}</longcat_think>{ANSWER}",
+    "camel-case": f"<antThinking>{DRAFT}</antThinking>{ANSWER}",
+    "process": f"<thought_process>{DRAFT}</thought_process>{ANSWER}",
+    "chain": f"<cot>{DRAFT}</cot>{ANSWER}",
+    "one-bar": f"<|channel>thought\n{DRAFT}<channel|>{ANSWER}",
+    "bars": f"<|think|>{DRAFT}<|/think|>{ANSWER}",
+    "named-ends": f"<think_start>{DRAFT}<think_end>{ANSWER}",
+    "attribute": f'<details type="reasoning" done="true">\n<think>a</think>{DRAFT}</details>{ANSWER}',
+    "escaped": f"&lt;think&gt;{DRAFT}&lt;/think&gt;{ANSWER}",
+    "line": f"Thinking...\nMaybe {DRAFT}\n...done thinking.\n\n{ANSWER}",
+    "tag-in-a-draft": f'<think>{{"reason": "a </think> b", "rating": 1}} or {DRAFT}</think>{ANSWER}',
 }
 
 
@@ -60,13 +71,73 @@ def test_a_tag_is_one_in_whatever_letters(letters: str) -> None:
     assert blank_thoughts(f"[{letters}]I wonder[/{letters}]4").strip() == "4"
 
 
-@pytest.mark.parametrize("text", [f"<think>{DRAFT}", f"<|channel|>analysis<|message|>{DRAFT}", f"{DRAFT}</think>"])
-def test_a_thought_without_an_answer_is_none(text) -> None:
-    assert read_message({"content": text}, cut_off=True)[0] == ""
+OPENED = [
+    *(
+        "<think>",
+        "<longcat_think>",
+        "<|channel|>analysis<|message|>",
+        "<|channel>thought\n",
+        "<thought_process>",
+        "<cot>",
+    ),
+    *("<antThinking>", '<details type="reasoning">', "<details open type=reasoning>", "&lt;think&gt;", "Thinking…\n"),
+    *(
+        "<|thinking|>",
+        "<self-reflection>",
+        "<chain-of-thought>",
+        "<reasoning_steps>",
+        "<seed:cot>",
+        "**Thinking...**\n",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", [*(f"{tag}Draft: {DRAFT} but" for tag in OPENED), f"{DRAFT}</think>"])
+@pytest.mark.parametrize("cut_off", [True, False])
+def test_a_thought_without_an_answer_is_none(text, cut_off) -> None:
+    assert read_message({"content": text}, cut_off=cut_off)[0] == ""
+
+
+THOUGHT_PARTS = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": DRAFT}]},
+    *({"type": kind, "text": DRAFT} for kind in ("reasoning_text", "reasoning.text", "summary_text", "thought")),
+    {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": DRAFT}]},
+    {"text": DRAFT, "thought": True},
+]
+
+
+@pytest.mark.parametrize("part", THOUGHT_PARTS)
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("answer", [ANSWER, ""])
+def test_parts_that_are_thoughts(part, streamed, answer) -> None:
+    content = [part, *([{"type": "text", "text": answer}] if answer else [])]
+
+    def script(body: dict[str, Any], n: int) -> Any:
+        deltas = [{"choices": [{"delta": {"content": [p]}, "finish_reason": None}]} for p in content]
+        end = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+        return Reply(events([*deltas, end, "[DONE]"]), kind="text/event-stream") if streamed else chat(content)
+
+    with ScriptedServer(script) as server:
+        said: list[str] = []
+        made = model(server).complete(ASK, on_text=said.append)
+        assert (made.text, made.thought, "".join(said)) == (answer, DRAFT, answer)
 
 
 @pytest.mark.parametrize(
-    "text", [ANSWER, '{"a": "he wrote </think> there"}', '```json\n{"a": "<think>"}\n```', "plain"]
+    "text",
+    [
+        *(
+            ANSWER,
+            '{"a": "he wrote </think> there"}',
+            '```json\n{"a": "<think>"}\n```',
+            "plain",
+            "<apricot>",
+            "a &lt; b",
+        ),
+        *(f'Here: {{"a": "{tag} is"}}' for tag in ("</think>", "<cot>", "&lt;think&gt;")),
+        *("{'a': 'it is </think> there',}", '{"a": "</think>", "b": "cut off', json.dumps('{"a": "</think>"}')),
+        *("<details><summary>Reasons</summary>4</details>", "Thinking of it... 4", "<b>rethought</b>"),
+    ],
 )
 def test_what_has_no_thought_stays(text) -> None:
     assert read_message({"content": text}) == (text, "")
