@@ -72,7 +72,7 @@ _TWO_ROLES = re.compile(r"\broles?\b", re.IGNORECASE), re.compile(r"user\W+((and
 """Words that name the roles a server takes."""
 _STREAM_ONLY = re.compile(
     r"stream\W{0,3}(to|is)?\W{0,3}false|non.?stream|without stream|only .{0,30}stream|"
-    r"stream\w* .{0,40}(required|mandatory|must be (set to )?true|only)|"
+    r"stream\w* .{0,40}(required|mandatory|must be (set to )?(true|enabled)|only)|"
     r"(requires?|must|please|enable|use|set) (\w+ ){0,3}[\"'`]?stream|stream\s*=\s*true",
     re.IGNORECASE,
 )
@@ -82,7 +82,7 @@ _NO_PART = re.compile(
 _AT_MOST = re.compile(
     r"(?:at most|<=|≤|\d\s*>|(?:greater|more|larger|higher) than (?:\w+[ =:]+){0,4}|less than or equal to|up to|"
     r"between \d+ and|max(?:imum)?(?: allowed)?(?: value)?(?: of| is| for \w+ is)?:?|"
-    r"limit (?:of|is)|\[\s*\d+\s*,|supports? (?:only )?)\s*(\d+)",
+    r"limit (?:of|is)|\[\s*\d+\s*,|supports? (?:only )?)[\s`'\"]*(\d+)",
     re.IGNORECASE,
 )
 

@@ -70,7 +70,9 @@ _QUOTA_WORDS = re.compile(r"\bquota\b|\bbilling\b", re.IGNORECASE)
 _SENTENCE = r"(?:^|[.:;,!?|\])>-]\s*|\b\d{3}\s+)[\W_]{0,5}(?:(?:the|this|that|our|your|sorry|error)\b[\W_]{0,5}){0,3}"
 _RATE_SENTENCE = re.compile(
     rf"\A\W*rate[ _-]?limit(?:ed|ing|s)?\W*\Z|{_SENTENCE}(?:too many (?:concurrent )?requests\b|"
-    r"(?:\w+ ){0,3}rate[ -]?limits?\b(?: (?!not\b)\w+){0,4} (?:reached|exceeded|hit)\b|"
+    r"(?:please )?slow down\b|quota exceeded\b.{0,60}\bper[ -](?:second|minute|hour|day)\b|"
+    r"(?:free tier |\w+ )?(?:rate|concurrency|requests?|per[ -](?:second|minute|hour|day)|[rt]p[md])[ -]?limits?\b"
+    r"(?: (?!not\b)\w+){0,4} (?:reached|exceeded|hit)\b|"
     r"(?:request (?:was|is) )?(?:throttled|rate[ -]limited)\b|"
     r"(?:you|we|organization|account|key|project|team|user|client|request) (?:(?!not\b)\w+ ){0,3}"
     r"(?:exceeded|reached|hit|being|were|are) (?:(?!not\b)\w+ ){0,4}(?:rate[ -]?limit(?:s|ed)?|throttled)\b)|"
@@ -79,7 +81,10 @@ _RATE_SENTENCE = re.compile(
 )
 _FOR_NOW = r"(?:(?:is|are|was|has been|currently|temporarily|too|now) ){0,3}"
 _SERVER_SENTENCE = re.compile(
-    rf"{_SENTENCE}(?:(?:an? )?internal (?:server )?error\b|bad gateway\b|gateway time-?out\b|overloaded\W*\Z|"
+    rf"{_SENTENCE}(?:(?:an? )?(?:internal (?:server )?|(?:unexpected )?server )error\b|server had an error\b|"
+    r"bad gateway\b|gateway time-?out\b|overloaded\W*\Z|"
+    r"(?:upstream |inference )?(?:request|upstream|provider|model|inference) (?:timed out|time-?out)\b|"
+    r"we(?: are|'re) (?:currently )?experiencing (?:high|heavy|increased) (?:demand|load|traffic)\b|"
     r"(?:temporarily|currently) (?:overloaded|unavailable|busy)\b(?! (?:in|for|to|with|on)\b)|"
     rf"(?:\w+ )?(?:server|model|service|engine|system|provider|upstream|backend|api)s? {_FOR_NOW}"
     r"(?:overloaded|busy|at (?:full )?capacity|temporarily down|under (?:heavy|high) load)\b|"
@@ -217,6 +222,8 @@ def from_status(status: int, body: str, headers: Mapping[str, str]) -> ServerErr
 
 def inside(value: Any, headers: Mapping[str, str] | None = None) -> ServerError | None:
     """The error in a body whose status was a success, or in an event of a stream; ``None`` for an answer."""
+    if isinstance(value, list) and value and isinstance(value[0], Mapping) and value[0].get("error"):
+        value = value[0]
     if not isinstance(value, Mapping):
         return None
     choices = value.get("choices")

@@ -308,6 +308,11 @@ REFUSALS: dict[str, tuple[Any, Any, str]] = {
         error("max_tokens=99 cannot be greater than max_model_len=64. Please request fewer output tokens."),
         "max_tokens=64",
     ),
+    "max_tokens-quoted": (
+        lambda b: b.get("max_tokens", 0) > 64,
+        error("`max_tokens` must be less than or equal to `64`, the maximum value for `max_tokens` is below"),
+        "max_tokens=64",
+    ),
     "max_tokens-spelled": (
         lambda b: "max_tokens" in b,
         error("this model is not supported MaxTokens, please use MaxCompletionTokens"),
@@ -323,6 +328,7 @@ REFUSALS: dict[str, tuple[Any, Any, str]] = {
         error("Unknown name \"additionalProperties\" at 'generation_config.response_schema': Cannot find field."),
         "no-schema",
     ),
+    "stream-enabled": (lambda b: not b.get("stream"), error("The stream parameter must be enabled"), "stream-only"),
     "stream-false": (lambda b: not b.get("stream"), error("stream=False is not supported"), "stream-only"),
     "none-named": (
         lambda b: "logprobs" in b,

@@ -128,7 +128,14 @@ WITHOUT_A_STATUS = [
     ("Request was throttled.", "rate-limit"),
     ({"message": "Too Many Requests"}, "rate-limit"),
     ({"code": "rate_limit_exceeded"}, "rate-limit"),
+    ("Please slow down.", "rate-limit"),
+    ("Concurrency limit exceeded for this key", "rate-limit"),
+    ("Quota exceeded: 15 requests per minute", "rate-limit"),
     ("server overloaded", "server"),
+    ("The server had an error while processing your request. Sorry about that!", "server"),
+    ("We're currently experiencing high demand.", "server"),
+    ("Upstream request timed out", "server"),
+    ("Model service overloaded. Please try again later.", "server"),
     ("Overloaded", "server"),
     ("The model is currently overloaded with other requests.", "server"),
     ("The server is busy, please try again later", "server"),
@@ -144,6 +151,9 @@ WITHOUT_A_STATUS = [
     ({"message": "The server is busy", "code": 400}, "request"),
     ("I can't discuss how a server overloaded its rate limit", "request"),
     ("Unsupported parameter: rate_limit", "request"),
+    ("Unsupported parameter: timeout", "request"),
+    ("Sorry, the prompt mentions rate limits that are exceeded", "request"),
+    ("I won't rate films in which a model timed out", "request"),
     ("The rate limit parameter was not reached", "request"),
     ("The system role is unavailable", "request"),
     ("The model is unavailable in your region", "model"),
@@ -153,7 +163,11 @@ WITHOUT_A_STATUS = [
 
 @pytest.mark.parametrize(("said", "kind"), WITHOUT_A_STATUS)
 def test_what_an_error_without_a_status_means(said, kind) -> None:
-    for value in ({"error": said}, {"error": said, "choices": [{"delta": {}, "finish_reason": "error"}]}):
+    for value in (
+        {"error": said},
+        [{"error": said}],
+        {"error": said, "choices": [{"delta": {}, "finish_reason": "error"}]},
+    ):
         error = inside(value)
         assert error is not None and error.kind == kind, error
 
