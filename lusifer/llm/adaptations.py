@@ -42,15 +42,18 @@ _WITHOUT = {
 _REFUSAL = re.compile(
     r"not (\w+ )?(support|permit|allow|enabl|accept|implement|recogni[sz]|known|valid|available|compatible|defined)|"
     r"n[o']t support|unsupported|unknown|unrecogni[sz]ed|unexpected|invalid|extra|forbidden|deprecated|disabled|"
-    r"unavailable|must (be|alternate)|should be|only|use .* instead|cannot|can't|failed|requires?|exceeds|"
-    r"too (large|high|many|complex|deep)|no .{0,20}support|(greater|more|larger|higher) than|\d\s*>\s*\d",
+    r"unavailable|must (be|alternate)|should be|only|use .* instead|"
+    r"cannot|can't|failed|requires?|exceeds?|maximum|"
+    r"please (set|enable)|too (large|high|many|complex|deep)|no .{0,20}support|(greater|more|larger|higher) than|"
+    r"\d\s*>\s*\d",
     re.IGNORECASE,
 )
+_LONGEST = r"\bmax(imum)?[_ ]?((output|new|completion)[_ ]?)?tokens\b"  # a request has one of its names
 _NAMES: dict[str, re.Pattern[str]] = {
     part: re.compile(words, re.IGNORECASE)
     for part, words in {
-        "max_completion_tokens": r"\bmax[_ ]?completion[_ ]?tokens\b",
-        "max_tokens": r"\bmax[_ ]?((output|new)[_ ]?)?tokens\b",
+        "max_completion_tokens": _LONGEST,
+        "max_tokens": _LONGEST,
         "stream_options": r"stream_options|include_usage",
         "logprobs": r"\b(top_)?logprobs?\b|log.?prob(abilitie)?s",
         "bounds": r"\b(max|min)(Length|Items)\b",
@@ -59,20 +62,22 @@ _NAMES: dict[str, re.Pattern[str]] = {
         "seed": r"\bseed\b",
         "temperature": r"\btemperature\b",
         "system": r"system[ _-]?(role|message|prompt|instruction)|developer instruction|"
-        r"\broles?\b.{0,40}\bsystem\b|roles? must alternate|system\W{1,3}(role|message|prompt|instruction)",
+        r"\broles?\b((?!assistant).){0,40}\bsystem\b|roles? must alternate|"
+        r"(unexpected|unsupported|unknown|invalid) (message )?role\b|system\W{1,3}(role|message|prompt|instruction)",
         "stream": r"\bstream(ing|ed)?\b",
     }.items()
 }
-_SCHEMA = re.compile(
-    r"(the|your|this|specified|given|provided|output) schema\b|additional_?properties|\$(defs|ref)\b", re.IGNORECASE
-)
+_SCHEMA = re.compile(r"(?<!database )(?<!db )\bschema\b|additional_?properties|\$(defs|ref)\b", re.IGNORECASE)
 """What only a schema has: it is meant where nothing else is named."""
 _COMPLEX = re.compile(r"too (many|complex|large|deep)|complexity", re.IGNORECASE)
-_TWO_ROLES = re.compile(r"\broles?\b", re.IGNORECASE), re.compile(r"user\W+((and|or)\W+)?assistant", re.IGNORECASE)
+_TWO_ROLES = (
+    re.compile(r"\broles?\b", re.IGNORECASE),
+    re.compile(r"user\W+((and|or)\W+)?(assistant|model)\b", re.IGNORECASE),
+)
 """Words that name the roles a server takes."""
 _STREAM_ONLY = re.compile(
     r"stream\W{0,3}(to|is)?\W{0,3}false|non.?stream|without stream|only .{0,30}stream|"
-    r"stream\w* .{0,40}(required|mandatory|must be (set to )?(true|enabled)|only)|"
+    r"stream\w*\W.{0,40}(required|mandatory|must be (set to )?(true|enabled)|only)|"
     r"(requires?|must|please|enable|use|set) (\w+ ){0,3}[\"'`]?stream|stream\s*=\s*true",
     re.IGNORECASE,
 )
@@ -81,7 +86,7 @@ _NO_PART = re.compile(
 )
 _AT_MOST = re.compile(
     r"(?:at most|<=|≤|\d\s*>|(?:greater|more|larger|higher) than (?:\w+[ =:]+){0,4}|less than or equal to|up to|"
-    r"between \d+ and|max(?:imum)?(?: allowed)?(?: value)?(?: of| is| for \w+ is)?:?|"
+    r"between \d+ and|max(?:imum)?(?: allowed)?(?: value| output| length)?(?: of|(?: for)?(?: \w+)? is)?:?|exceed|"
     r"limit (?:of|is)|\[\s*\d+\s*,|supports? (?:only )?)[\s`'\"]*(\d+)",
     re.IGNORECASE,
 )
@@ -172,17 +177,15 @@ def _refused_part(param: str, text: str, request: Mapping[str, Any], known: set[
             return False
         return param == part or (param not in request and bool(_NAMES[part].search(text)))
 
-    at_most = _AT_MOST.search(text)
-    limit = int(at_most[1]) if at_most else 0
     for part, other in (("max_tokens", "max-completion-tokens"), ("max_completion_tokens", "max-tokens")):
         if named(part):
-            if 0 < limit < request[part]:
+            if limit := _limit_below(request[part], text):
                 return f"max_tokens={limit}"
             return "no-max-tokens" if other in known or {"max-tokens", "max-completion-tokens"} & known else other
     if named("stream_options"):
         return "no-stream-usage"
     if named("logprobs") or (param == "top_logprobs" and "logprobs" in request):
-        if 0 < limit < request.get("top_logprobs", 0):
+        if limit := _limit_below(request.get("top_logprobs", 0), text):
             return f"top_logprobs={limit}"
         return "no-logprobs"
     schema = request.get("response_format")
@@ -200,6 +203,11 @@ def _refused_part(param: str, text: str, request: Mapping[str, Any], known: set[
             return "stream-only" if _STREAM_ONLY.search(text) else None
         return "no-stream"
     return "no-schema" if of_schema else None
+
+
+def _limit_below(sent: int, text: str) -> int:
+    """The first limit in a text that is below what was sent; 0 for none."""
+    return next((n for n in map(int, _AT_MOST.findall(text)) if 0 < n < sent), 0)
 
 
 def _names_system(text: str) -> bool:
