@@ -30,7 +30,7 @@ REFUSED = frozenset("content_filter content_filtered safety recitation blocklist
 FAILED = frozenset("error abort aborted cancelled network_error".split())
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
 
-_WORDS = r"think|thought|reasoning|reflection|scratchpad|monologue"
+_WORDS = r"think|thought|reasoning|reflection|rationale|deliberation|scratch_?pad|monologue"
 _SHORT_WORDS = r"cot|reason|reflect|analysis"  # in other words as well: they count between marks
 _NAME = (
     rf"(?:[\w:.-]{{0,40}}(?:{_WORDS})[\w:.-]{{0,40}}"
