@@ -87,6 +87,8 @@ OPENED = [
         "<chain-of-thought>",
         "<reasoning_steps>",
         "<seed:cot>",
+        "<rationale>",
+        "<scratch_pad>",
         "**Thinking...**\n",
     ),
 ]
