@@ -40,6 +40,8 @@ from lusifer.errors import DatasetError
 
 FIRST_ROWS = 3
 _NO_ROLE = "no role for it"
+COUNTED_SECONDS = 10_000_000
+"""Whole numbers below this that are no dates of digits count ratings instead of seconds: they are an order."""
 LEVELS = 30
 """Ratings of a histogram that are printed."""
 
@@ -350,7 +352,8 @@ def _doubtful_times(column: str, raw: Sequence[Any], seconds: NDArray[np.float64
             f"only {fine.sum():,} of {there.sum():,} times in {column} can be read {way}, not {str(odd)[:40]!r} "
             "(--unit and --date-format say how)"
         ]
-    out = fine & ~is_plausible(seconds)
+    counted = (seconds < COUNTED_SECONDS) & (form.unit == "s")  # numbers of an order, not seconds
+    out = fine & ~is_plausible(seconds) & ~counted
     if 2 * out.sum() <= fine.sum():
         return []
     first = int(np.flatnonzero(out)[0])

@@ -69,7 +69,7 @@ def test_a_missing_time_changes_no_other(tmp_path: Path, zero: str, form: str) -
         ([f"{d:%d/%m/%Y}" if n % 3 else f"{d:%m/%d/%Y}" for n, d in enumerate(DAYS)], r"only \d+ of 72 times"),
         ([f"{d:%Y-%m-%d}" if n % 4 else f"{d:%d %B %Y}" for n, d in enumerate(DAYS)], r"only 54 of 72 times"),
         ([f"{d:%Y%m%d}" if n % 3 else f"week {n}" for n, d in enumerate(DAYS)], r"48 of 72 times"),
-        (range(72), r"71 of 71 times in timestamp, read in s, are before 1990 .*1 is 1970"),
+        (range(20_000_000, 20_000_072), r"72 of 72 times in timestamp, read in s, are before 1990 .* is 1970"),
         ([9_000_000_000 + n for n in range(72)], r"before 1990 or still to come"),
         ([f"{2600 + n}-01-01" for n in range(72)], r"before 1990 or still to come"),
         ([f"1014{n:02d}99123456" for n in range(72)], r"before 1990 or still to come"),
@@ -90,6 +90,12 @@ def test_units_stay_what_they_were(unit: str, year: int) -> None:
     texts = [str(s * factor) for s in seconds.tolist()]
     assert guess_time_form(texts) == TimeForm(unit)
     assert read_times(pd_column(texts), TimeForm(unit)).tolist() == seconds.tolist()
+
+
+def test_an_order_is_no_doubtful_time(tmp_path: Path) -> None:
+    """Ratings that are numbered instead of dated, as many prepared files have them."""
+    data = accept(folder_of(tmp_path, range(1, 73)))
+    assert sorted(data.ratings.timestamp.tolist()) == list(range(1, 73))
 
 
 @pytest.mark.parametrize("mark", ["-", "/", "."])
