@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
 """Marks that change the direction in which what follows is shown: Unicode's Bidi_Control, and what came before it."""
 _UNPRINTABLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_DIRECTION}]")
-_FORMULA = r"[\s']*[=+\-@\uff1d\uff0b\uff0d\uff20]"
-_STARTS = '^|(?<=[\t\r\n;,|"])'
+_UNSEEN = (
+    r"\s\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f\u205f-\u206f"
+    r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""What shows nothing: controls, blanks, and Unicode's Default_Ignorable_Code_Point. A spreadsheet may leave it out."""
+_FORMULA = rf"[{_UNSEEN}']*[=+\-@\uff1d\uff0b\uff0d\uff20]"
+_STARTS = '^|(?<=[\t\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029;,|"])'
 _HELD = re.compile(f"(?:{_STARTS})(?={_FORMULA})")
 _RELEASED = re.compile(f"(?:{_STARTS})'(?={_FORMULA})")
 
@@ -89,8 +94,8 @@ def overwrite_line(text: str) -> None:
 def hold_formula(text: str) -> str:
     """A cell that no spreadsheet takes for a formula: an apostrophe before each beginning of one.
 
-    A cell begins at its start and, to a spreadsheet that cuts elsewhere, behind a line end, a tab, a quotation mark or
-    another separator.
+    A cell begins at its start and, to a spreadsheet that cuts elsewhere, behind a line end (any of Unicode's), a tab, a
+    quotation mark or another separator; what shows nothing (`_UNSEEN`) may stand before the formula's sign.
     """
     return _HELD.sub("'", text)
 
