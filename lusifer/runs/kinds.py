@@ -12,7 +12,7 @@ from typing import Any, Generic, NotRequired, TypedDict, TypeVar, get_args
 from lusifer.evaluation import CALIBRATED, COMBINED, WITH_EVIDENCE, trust
 from lusifer.evaluation.audit import Verdict
 from lusifer.evaluation.comparison_metrics import ModelGain
-from lusifer.runs.table_form import ID, IDS, NUMBER, PLAIN, SPARSE, TEXT, TableForm
+from lusifer.runs.table_form import ID, IDS, NUMBER, PLAIN, SPARSE, SPARSE_ID, TEXT, TableForm
 from lusifer.simulator.calibration import PARTS
 
 Triple = Sequence[float | None]
@@ -193,7 +193,7 @@ def _play_form(params: Mapping[str, Any], summary: Mapping[str, Any]) -> TableFo
     agents = [str(row.get("agent")) for row in summary.get("agents", ())]
     return TableForm(
         {"agent": TEXT, "seed": ID, "step": ID, "reward": NUMBER},
-        {"user_id": ID, "item_id": SPARSE, "item_ids": IDS},
+        {"user_id": ID, "item_id": SPARSE_ID, "item_ids": IDS},
         present={"agent": agents},
     )
 

@@ -14,15 +14,14 @@ from lusifer.llm.answer_text import MAX_COUNT
 from lusifer.prompts import prompt_sets
 from lusifer.runs import run_rows, tables
 from lusifer.runs.kinds import RUN_KINDS, STATUSES
-from lusifer.runs.table_form import MAX_NUMBER, TableForm
+from lusifer.runs.table_form import MAX_ID, MAX_RATING, TableForm
 from lusifer.simulator.types import Direction
 
 Row = dict[str, Any]
 _OF_A_RUN = ("dataset", "dataset_hash", "split", "model", "model_version", "seed")
 """What every run of a known kind has."""
 CALL_STATUSES = ("ok", "cached", "failed", "invalid")
-MAX_RATING = 1e9
-_TOKENS, _STARS, _ID = (0, MAX_COUNT), (-MAX_RATING, MAX_RATING), (-MAX_NUMBER, MAX_NUMBER)
+_TOKENS, _STARS, _ID = (0, MAX_COUNT), (-MAX_RATING, MAX_RATING), (-MAX_ID, MAX_ID)
 RANGES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("input_tokens", "cached_tokens", "output_tokens"), _TOKENS),
     **dict.fromkeys(("rating", "expected"), _STARS),
@@ -41,7 +40,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 believed of tokens (`lusifer.llm.answer_text.MAX_COUNT`), and far more than any scale, price or setting has."""
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _Rating = Annotated[float, Field(ge=-MAX_RATING, le=MAX_RATING)]
-_Id = Annotated[int, Field(ge=-int(MAX_NUMBER), le=int(MAX_NUMBER))]
+_Id = Annotated[int, Field(ge=-int(MAX_ID), le=int(MAX_ID))]
 _Time = Annotated[int, Field(ge=-int(MAX_TIMESTAMP), le=int(MAX_TIMESTAMP))]
 _Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 _Logprob = Annotated[float, Field(ge=-1e6, le=1)]

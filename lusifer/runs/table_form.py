@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-MAX_NUMBER = 2.0**53
-"""No number of ours is larger: squares and sums of such stay finite, and whole ones are exact."""
+MAX_ID, MAX_RATING = 2.0**53, 1e9
+"""No id of ours is larger, and no rating or other figure: whole numbers are exact, squares and sums stay finite."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class ColumnType:
     holds: Callable[[pd.Series], bool]
 
 
-def _is_number(cells: pd.Series, *, is_sparse: bool = False) -> bool:
+def _is_number(cells: pd.Series, most: float = MAX_RATING, *, is_sparse: bool = False) -> bool:
     if types.is_bool_dtype(cells) or not types.is_numeric_dtype(cells) or types.is_complex_dtype(cells):
         return False
     values = cells.to_numpy(float, na_value=np.nan)
-    is_sane = np.abs(values) <= MAX_NUMBER
+    is_sane = np.abs(values) <= most
     return bool((is_sane | np.isnan(values)).all() if is_sparse else is_sane.all())
 
 
@@ -39,9 +39,10 @@ def _is_list(cell: Any) -> bool:
     return isinstance(cell, np.ndarray | list) and all(isinstance(entry, int | np.integer) for entry in cell)
 
 
-ID = ColumnType("whole numbers", lambda cells: types.is_integer_dtype(cells) and _is_number(cells))
+ID = ColumnType("whole numbers", lambda cells: types.is_integer_dtype(cells) and _is_number(cells, MAX_ID))
 NUMBER = ColumnType("finite numbers", _is_number)
 SPARSE = ColumnType("finite numbers or nothing", lambda cells: _is_number(cells, is_sparse=True))
+SPARSE_ID = ColumnType("whole numbers or nothing", lambda cells: _is_number(cells, MAX_ID, is_sparse=True))
 TEXT = ColumnType(
     "texts", lambda cells: cells.dtype != "category" and all(isinstance(cell, str) for cell in cells.tolist())
 )
@@ -82,8 +83,8 @@ class TableForm:
         for block in blocks:
             self._check_columns(block)
             rows += len(block)
-            for column, texts in found.items():
-                texts |= set(block[column].unique())
+            for column in self.present:
+                found[column] |= set(block[column].unique())
         if self.rows is not None and rows != self.rows:
             raise ValueError(f"{rows:,} rows, where the run has {self.rows:,}")
         for column, texts in self.present.items():
@@ -95,7 +96,7 @@ class TableForm:
             raise ValueError("two columns of one name")
         if missing := [column for column in self.required if column not in block]:
             raise ValueError(f"no column {missing[0][:60]}")
-        for column, kind in (self.optional | dict(self.required)).items():
+        for column, kind in {**self.optional, **self.required}.items():
             if column in block and not kind.holds(block[column]):
                 raise ValueError(f"column {column[:60]} holds other than {kind.title}")
         for column, texts in self.known.items():

@@ -57,7 +57,7 @@ if run_shown is None:
     st.stop()
 
 summary = run_shown["summary"]
-rows = accuracy_tables.load_predictions(run_shown)
+rows = accuracy_tables.load_predictions(run_shown, data)
 if rows is None:
     st.caption(f"The individual predictions of this run {run_rows.NO_ROWS}, so only its summary is shown.")
     st.json(summary, expanded=False)

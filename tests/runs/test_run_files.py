@@ -300,6 +300,16 @@ def test_rows_of_another_form_are_refused_by_run_and_column(attacked, tmp_path, 
     assert run_rows.read_rows(row) is None and run in caplog.text and column in caplog.text
 
 
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
+def test_rows_of_nobody_in_the_dataset_are_none(ml100k, tmp_path, monkeypatch, column) -> None:
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
+    run = {"id": "r", "kind": "comparison", "params": {}, "summary": KINDS["comparison"][2]}
+    tables.save_table("r", COMPARISON)
+    assert run_rows.read_rows(run, ml100k) is not None
+    tables.save_table("r", COMPARISON.assign(**{column: 10**6}))
+    assert run_rows.read_rows(run) is not None and run_rows.read_rows(run, ml100k) is None
+
+
 def test_an_index_hides_no_column(attacked, tmp_path) -> None:
     put_rows(attacked[1], "comparison", COMPARISON.set_index("rating"))
     with pytest.raises(InvalidInputError, match="no column rating"):

@@ -86,7 +86,7 @@ def show_other_run(
             on_click=page_state.choose,
             kwargs={"comparison": other["id"], "other_comparison": run["id"]},
         )
-    first, second = (accuracy_tables.load_predictions(r) for r in (run, other))
+    first, second = (accuracy_tables.load_predictions(r, ctx.dataset) for r in (run, other))
     if first is None or second is None:
         _show_settings(run, other)
         st.caption(f"The individual predictions of one of the runs {run_rows.NO_ROWS}, so nothing is paired.")

@@ -98,7 +98,7 @@ def _show_opinions(ctx: PageContext, judged: Mapping[str, Any]) -> None:
         columns=["The audit says", *(f"Judge: {_TITLES[j].lower()}" for j in verdicts)],
     )
     data_tables.show_table(counted, alt="Statements by the audit's verdict and the judge's")
-    rows = run_rows.read_rows(judged)
+    rows = run_rows.read_rows(judged, ctx.dataset)
     apart = rows[rows["audit"] != rows["judge"]] if rows is not None else pd.DataFrame()
     shown = apart.head(MAX_SHOWN)
     for row in shown.to_dict("records"):

@@ -30,7 +30,7 @@ def show_result(ctx: PageContext, store: Store, run: dict[str, Any], headline: D
     """One recorded comparison: what it found and what to do with the winner (``headline``), users, all measures."""
     summary, candidates = run["summary"], run["params"]["candidates"]
     names = [c["name"] for c in candidates]
-    rows = run_rows.read_rows(run)
+    rows = run_rows.read_rows(run, ctx.dataset)
     errors = prompt_trials.errors_by_user(rows) if rows is not None else None
     best = comparison_headline.best_candidate(summary)
     with headline:
