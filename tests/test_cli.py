@@ -339,7 +339,7 @@ def test_a_language_model_and_no_call_the_second_time(data_dir: Path, openai_ser
     made = answer("evolve", "--user", "405", "--model", "openai:small", **env)
     assert len(made["steps"]) == 4 and len(openai_server.requests) == 8
     rated = answer("rate", "--user", "405", "--items", "50", "--model", "openai:small", **env)
-    assert rated["ratings"][0]["reason"] == "Reason for movie 50."
+    assert rated["ratings"][0]["reason"] == "Reason for movie 1.", "movies are numbered in the question"
     assert len(openai_server.requests) == 9
     assert answer("evolve", "--user", "405", "--model", "openai:small", **env) == made
     assert len(openai_server.requests) == 9
@@ -388,17 +388,17 @@ def test_prompts_are_listed_labelled_and_travel(data_dir: Path, tmp_path: Path) 
     assert answer("prompts", "import", str(file), "--note", "three")["name"] == "v5"
     listed = answer("prompts", "list")
     assert listed["versions"][0]["note"] == "three" and listed["labels"] == {
-        "active": 1,
-        "baseline": 1,
+        "active": 4,
+        "baseline": 4,
     }
     assert answer("prompts", "label", "active", "v5") == {
         "label": "active",
         "number": 5,
-        "before": 1,
+        "before": 4,
     }
     (change, name) = answer("prompts", "diff", "baseline", "active")["differences"][::-1]
     assert (name["what"], change["what"], change["after"]) == ("name", "recent", "3")
-    assert answer("prompts", "rollback")["number"] == 1
+    assert answer("prompts", "rollback")["number"] == 4
     assert "no prompt version v9" in refusal("prompts", "label", "active", "v9")
     assert "no prompts named" in refusal("evolve", "--user", "405", "--model", "openai:x", "--prompts", "gone")
     plain = run("prompts", "list")
@@ -551,7 +551,15 @@ def test_every_line_of_the_trust_card_can_be_filled_without_a_browser(small_worl
         monkeypatch.setattr(module, name, smaller)  # what takes most of the time
     data = ("--dataset", str(Path(small_world["LUSIFER_DATA"]) / "small"))
     compared = answer(
-        "evaluate", *data, "--predictors", "simulator,bias,fm", "--evidence", "both", "--users", "40", **small_world
+        "evaluate",
+        *data,
+        "--predictors",
+        "simulator-combined,bias,fm",
+        "--evidence",
+        "both",
+        "--users",
+        "40",
+        **small_world,
     )
     assert {"simulator", "simulator-calibrated", "simulator-evidence"} <= set(compared["predictors"])
     assert all(low < high for _, low, high in compared["simulator_minus"].values())
@@ -625,7 +633,7 @@ def test_prompts_are_compared_by_command(data_dir: Path, openai_server) -> None:
     assert "differences from concise" in plain.stdout and f"run {made['run']}" not in plain.stdout
     assert [r["kind"] for r in answer("runs", "list")["runs"]] == ["prompt-trial"] * 2
     assert "nothing to compare" in refusal("prompts", "compare", "concise", "--models", "openai:a", **env)
-    assert "no answers of grounded in a stored" in refusal("prompts", "suggest", "--model", "openai:a", **env)
+    assert "no answers of grounded-2 in a stored" in refusal("prompts", "suggest", "--model", "openai:a", **env)
     wanted = ("prompts", "suggest", "concise", "--model", "openai:a", "--run", made["run"])
     assert answer(*wanted, "--estimate", **env)["calls"] == 1
     assert "--budget" in refusal(*wanted, **env)
@@ -635,7 +643,7 @@ def test_prompts_are_compared_by_command(data_dir: Path, openai_server) -> None:
         ("update", "v6", []),
         ("first", "v7", []),
     ]
-    assert answer("prompts", "list")["labels"] == {"active": 1, "baseline": 1}, "none is active by itself"
+    assert answer("prompts", "list")["labels"] == {"active": 4, "baseline": 4}, "none is active by itself"
     openai_server.behave("same-change")
     shown = run(*wanted, "--draw", "1", "--yes", **env).stdout
     assert "1. rate of concise, saved as v5" in shown and "can't be used as it is: It is the text" in shown
@@ -721,6 +729,11 @@ def test_a_recorded_model_by_command(shared_data, tmp_path) -> None:
     assert answer("runs", "show", compared["run"], **env)["params"]["among"] == "all", "its users are no sample"
     assert "Choose one of its 37 users" in refusal("evolve", "--user", "1", "--model", RECORDED, **env)
     assert "no recording named" in refusal("evolve", "--user", "1", "--model", "recorded:x", **env)
+    for experiment in ("ablation", "repeatability", "contamination", "closed-loop"):
+        asked = ("experiment", experiment, "--model", RECORDED, "--users", "20", "--yes")
+        assert "that the recording last10-37users-plain does not hold" in refusal(*asked, **env)
+    card = answer("trust", "--model", RECORDED, **env)
+    assert any("connect the model that made it" in verdict["because"] for verdict in card["verdicts"])
     assert "holds no answers" in refusal("recordings", "make", compared["run"], str(tmp_path / "y.jsonl.gz"), **env)
     assert "can't be read" in refusal("recordings", "add", str(tmp_path / "none.jsonl.gz"), **env)
     assert "files engine needs" in refusal("simulate", "--engine", "files", "--users", "2", "--yes", **env)

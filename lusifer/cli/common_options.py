@@ -55,8 +55,8 @@ def add_model_options(command: argparse.ArgumentParser) -> None:
         "--prompts",
         default="active",
         metavar="NAME|FILE",
-        help="prompts for a language model: a label (active, baseline), a shipped set (grounded, "
-        "paper, concise), a version (v4), or an exported file",
+        help="prompts for a language model: a label (active, baseline), a shipped set (grounded-2, "
+        "grounded, paper, concise), a version (v4), or an exported file",
     )
     add_budget_option(command)
     command.add_argument(

@@ -21,7 +21,7 @@ from lusifer.safe_files import has_half_characters, parse_json, read_text
 TEMPLATES = ("system", "first", "update", "rate", "repair")
 METADATA = ("genres", "people", "overview")
 """What a prompt may show of a movie beside its title; people and overview where they are known."""
-DEFAULT = "grounded"
+DEFAULT = "grounded-2"
 SHIPPED: dict[str, dict[str, Any]] = {
     "grounded": {},
     # The published procedure's shape: the profile's text and the last ratings, one movie a call.

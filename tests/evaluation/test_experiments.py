@@ -381,7 +381,8 @@ def test_draws_ask_anew_and_differ_in_nothing_else(paid, openai_server) -> None:
     assert len(seen) == 2 * len(set(seen)), "every question twice"
 
 
-def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
+@pytest.mark.parametrize("name", ["grounded", "grounded-2"])
+def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10, name: str) -> None:
     from lusifer.simulator import prompt_rendering
     from lusifer.simulator.evolution import context_after, evolve, make_evolution_spec
     from lusifer.simulator.prompt_variables import TemplateInput, values_of
@@ -389,27 +390,28 @@ def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
     builtin = StatisticalUserModel()
     user = paid.users[0]
     steps = list(evolve(ml100k, last10, builtin, make_evolution_spec(ml100k, last10, user, builtin)))
-    context = context_after(ml100k, last10, user, steps)
+    context, prompt_set = context_after(ml100k, last10, user, steps), prompts.load(name)
     items = ml100k.items_of([50, 100])
 
     def text(p) -> str:
         return prompt_rendering.render_rate(p, context, items)[1].content
 
-    whole, bullet = text(paid.model.prompts), context.profile.bullets[0].text
-    found = {name: text(p) for name, p in ablation.variants(paid.model.prompts, details=False).items()}
+    whole, bullet = text(prompt_set), context.profile.bullets[0].text
+    found = {name: text(p) for name, p in ablation.variants(prompt_set, details=False).items()}
     assert bullet in whole and bullet not in found["Without the profile"]
     assert "Without people" not in found, "nothing is known of people here"
-    assert {"Without genres", "Without people", "Without overviews"} <= set(ablation.variants(paid.model.prompts))
-    fact = values_of("rate", TemplateInput(paid.model.prompts, context, items))["facts"].splitlines()[0]
+    assert {"Without genres", "Without people", "Without overviews"} <= set(ablation.variants(prompt_set))
+    fact = values_of("rate", TemplateInput(prompt_set, context, items))[
+        "summary" if prompt_set.anonymous else "facts"
+    ].splitlines()[0]
     assert fact in whole and fact not in found["Without facts"]
-    newest = context.seen[-1].item.title
+    newest, without_recent = context.seen[-1].item.title, found["Without recent items"]
+    assert newest in whole.split("NEWEST RATINGS")[1] and newest not in without_recent.partition("NEWEST RATINGS")[2]
+    assert bullet in without_recent and "no rating of this user is known" not in without_recent
+    assert without_recent.count("FACTS") == whole.count("FACTS") == 1
     assert (
-        newest in whole.split("NEWEST RATINGS")[1]
-        and newest not in found["Without recent items"].split("NEWEST RATINGS")[1]
-    )
-    assert (
-        "Action" in whole.split("MOVIES TO RATE")[1]
-        and "Action" not in found["Without metadata"].split("MOVIES TO RATE")[1]
+        "Action" in whole.split("MOVIES TO RATE")[-1]
+        and "Action" not in found["Without metadata"].split("MOVIES TO RATE")[-1]
     )
 
 

@@ -12,6 +12,7 @@ GOOD = {
         "adds": {
             "over_bias": {"difference": [-0.01, -0.02, -0.005]},
             "over_fm": {"difference": [-0.01, -0.02, -0.001]},
+            "over_fm-time": {"difference": [-0.01, -0.02, -0.001]},
         },
         "trust": {
             "faithfulness": [0.95, 0.93, 0.97],
@@ -88,6 +89,7 @@ def test_all_met_is_fit_for_all_and_names_its_runs(store) -> None:
             {"demonstration", "ranking recommenders", "training"},
         ),
         ("comparison", "", {"adds": {"over_fm": {"difference": [-0.01, -0.03, 0.001]}}}, {"training"}),
+        ("comparison", "", {"adds": {"over_fm-time": {"difference": [-0.01, -0.03, 0.001]}}}, {"training"}),
         (
             "agreement",
             "",

@@ -37,7 +37,7 @@ def model(store, openai_server, monkeypatch, tmp_path) -> LLMUserModel:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
     (tmp_path / "prices.toml").write_text(PRICES)
-    return LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
+    return LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load("grounded"), run="r")
 
 
 def until(happens) -> None:
@@ -64,7 +64,7 @@ def test_everybody_by_waves_asks_in_batches_alone(ml100k, last10, store, model, 
     assert not openai_server.requests, "nothing was asked one by one"
     assert len(openai_server.batched) == len(set(openai_server.batched))
     assert told[-1] == "Ratings of 4 users" and len(told) <= 5
-    config = UserModelConfig("openai:a", keys={"openai": KEY})
+    config = UserModelConfig("openai:a", keys={"openai": KEY}, prompt_set=model.prompts)
     run = record_population(RunContext(ml100k, last10, store), config, PopulationSpec(users)).id
     assert not openai_server.requests
     found = pd.read_parquet(tables.table_path(run))

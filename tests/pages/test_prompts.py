@@ -67,7 +67,7 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     assert not app.exception and "Rendered prompt" in texts(app)
     field = template(app)
     field.type(field.value + "\nName at most {{ most }} movies.")
-    assert "line 18: there is no variable most" in template(app).problems and "The prompt has errors" in texts(app)
+    assert "line 23: there is no variable most" in template(app).problems and "The prompt has errors" in texts(app)
     assert "Write this profile" not in labels(app) and not server.requests
     assert next(b for b in app.button if b.label.startswith("Save as")).disabled
     field = template(app)
@@ -123,7 +123,7 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     # and back, which is in sight everywhere
     app.segmented_control(key="view").set_value("Edit").run()
     app.button(key="roll-active").click().run()
-    assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 1
+    assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 4
     link = open_page("prompts", model=MODEL, view="Compare", trial=run)
     assert not link.exception and link.selectbox(key="trial-run").value == run, "a comparison has a link"
 
@@ -178,7 +178,7 @@ def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> N
     assert not one.exception and not two.exception
     press(one, "Save as a version")
     press(two, "Save as a version")
-    assert {v["parent"] for v in kept.list_prompts()[:2]} == {1} and len(kept.list_prompts()) == 6
+    assert {v["parent"] for v in kept.list_prompts()[:2]} == {4} and len(kept.list_prompts()) == 6
     gone = open_page("prompts", user="405", model=MODEL, draft="nothing")
     assert not gone.exception and "no longer exists" in texts(gone)
 

@@ -184,7 +184,7 @@ def cases(ml100k: Dataset, last10: Any, records: Dataset) -> dict[str, Case]:
             f"{name}, records": case(records, records_split, plain, (2, 5)),
             f"{name}, records, evidence": case(records, records_split, told, (2, 5)),
         }
-    for part, prompt_set in variants(prompts.load()).items():
+    for part, prompt_set in variants(prompts.load("grounded")).items():
         found[f"grounded, {part}"] = case(detailed, last10, prompt_set, USERS[:1])
 
     def recited(dataset: Dataset, split: Any, users: Sequence[int]) -> list[tuple[str, str, str]]:

@@ -199,7 +199,7 @@ def test_an_error_has_its_line() -> None:
         with pytest.raises(TemplateError) as failed:
             sandbox.render(text, {})
         assert sandbox.line_of(failed.value) == at
-    with pytest.raises(InvalidInputError, match=r"Template rate of grounded, line 2: 'nobody' is undefined"):
+    with pytest.raises(InvalidInputError, match=r"Template rate of grounded-2, line 2: 'nobody' is undefined"):
         prompts.load().with_template("rate", "x\n{{ nobody }}").render("rate")
 
 

@@ -21,7 +21,7 @@ def test_a_version_is_its_content(store) -> None:
     made = versions.save(store, own, 1, " warmer ")
     assert (made.number, made.parent, made.note, made.name) == (5, 1, "warmer", "v5")
     assert versions.save(store, own, 2, "again") == made, "the same content is the same version"
-    assert versions.resolve("v5", store) == own and versions.resolve("grounded", store) == prompts.load()
+    assert versions.resolve("v5", store) == own and versions.resolve(prompts.DEFAULT, store) == prompts.load()
     versions.ensure_shipped_versions(store)
     assert len(store.list_prompts()) == 5
     assert store.list_prompts()[0]["hash"] == own.hash and own.version.endswith(own.hash[:8])
@@ -30,12 +30,13 @@ def test_a_version_is_its_content(store) -> None:
 def test_labels_move_and_roll_back(store) -> None:
     versions.ensure_shipped_versions(store)
     assert versions.resolve("active", store) == versions.resolve("baseline", store) == prompts.load()
+    shipped = versions.save(store, prompts.load()).number
     own = versions.save(store, replace(prompts.load(), recent=3))
     with pytest.raises(InvalidInputError, match="no earlier version"):
         versions.rollback(store)
-    assert versions.move_label(store, "active", own.number) == 1
+    assert versions.move_label(store, "active", own.number) == shipped
     assert versions.resolve("active", store).recent == 3
-    assert versions.rollback(store) == 1 and versions.resolve("active", store) == prompts.load()
+    assert versions.rollback(store) == shipped and versions.resolve("active", store) == prompts.load()
     assert versions.rollback(store) == own.number, "there and back again"
     versions.move_label(store, "for-the-board", 2)
     assert versions.list_names(store)[:3] == ["active", "baseline", "for-the-board"]

@@ -59,9 +59,9 @@ def test_what_the_model_is_told(ml100k, last10, model, store, openai_server) -> 
     later = {r.item.title for r in steps[2].batch} - {r.item.title for s in steps[:2] for r in s.batch}
     assert not any(title in update for title in later)
     assert "Enjoys films that the server made up." in forecast, "the profile of step 1"
-    assert "mean rating" in update and "best rated" in update
+    assert "FACTS, THE NEW RATINGS INCLUDED" in update and "MOVIES TO RATE" in forecast
     starts = {r["messages"][0]["content"] for r in openai_server.requests}
-    assert len(starts) == 1, "what never changes comes first, so that servers can cache it"
+    assert len(starts) == 2, "what never changes comes first, one text a purpose, so that servers can cache it"
 
 
 def test_a_failed_update_keeps_the_steps_before_it(ml100k, last10, model, store, openai_server) -> None:

@@ -33,13 +33,19 @@ WHOLE = "Everything"
 EVIDENCE = "With community evidence"
 
 
-def silenced(prompts: PromptSet, name: str, templates: tuple[str, ...]) -> PromptSet | None:
-    """The prompts in which some templates see nothing under a name; ``None`` if none of them uses it."""
+PROFILE, FACTS = ("profile", "statements"), ("facts", "summary")
+"""Variables by which a template shows each."""
+
+
+def silenced(prompts: PromptSet, names: tuple[str, ...], templates: tuple[str, ...]) -> PromptSet | None:
+    """The prompts in which some templates see nothing under these names; ``None`` if none of them uses one."""
     texts = dict(prompts.templates)
-    used = [t for t in templates if name in variables_of(texts[t])]
-    for template in used:
-        prompts = prompts.with_template(template, "{% set " + name + ' = "" %}' + texts[template])
-    return prompts if used else None
+    is_used = False
+    for template in templates:
+        used = [name for name in names if name in variables_of(texts[template])]
+        nothing = "".join("{% set " + name + ' = "" %}' for name in used)
+        prompts, is_used = prompts.with_template(template, nothing + texts[template]), is_used or bool(used)
+    return prompts if is_used else None
 
 
 FIELDS = {"genres": "genres", "people": "people", "overview": "overviews"}
@@ -54,11 +60,11 @@ def variants(prompts: PromptSet, *, details: bool = True) -> dict[str, PromptSet
     """
     shown = [m for m in prompts.metadata if m == "genres" or details]
     prompt_sets: dict[str, PromptSet | None] = {
-        "Without the profile": silenced(prompts, "profile", ("rate",)),
+        "Without the profile": silenced(prompts, PROFILE, ("rate",)),
         "Without recent items": replace(prompts, recent=0)
         if prompts.recent and "recent" in variables_of(dict(prompts.templates)["rate"])
         else None,
-        "Without facts": silenced(prompts, "facts", ("first", "update", "rate")),
+        "Without facts": silenced(prompts, FACTS, ("first", "update", "rate")),
         "Without metadata": replace(prompts, metadata=()) if shown else None,
     }
     if len(shown) > 1:

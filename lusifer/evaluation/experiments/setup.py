@@ -9,8 +9,10 @@ from lusifer.datasets import RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation.bootstrap import Bootstrap
+from lusifer.llm.recordings import PREFIX
 from lusifer.simulator import UserModel
 from lusifer.simulator.community import Community
+from lusifer.simulator.models import recorded_users
 from lusifer.simulator.run_context import RunContext
 
 
@@ -23,6 +25,10 @@ class ExperimentSetup:
         users: whose test ratings are looked at.
         evidence_variant: the same model with evidence and what it is told, where that is prepared.
         options: by name, see `Experiment.options`.
+
+    Raises:
+        InvalidInputError: the model is a recording, which answers by what is asked about: it would give the same
+            answers whatever an experiment changes.
     """
 
     ctx: RunContext
@@ -30,6 +36,14 @@ class ExperimentSetup:
     users: tuple[int, ...]
     evidence_variant: tuple[UserModel, Community] | None = None
     options: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if recorded_users(self.model.spec):
+            name = self.model.spec.removeprefix(PREFIX)
+            raise InvalidInputError(
+                f"An experiment asks questions that the recording {name} does not hold.",
+                "Connect the model that made it, or choose the built-in.",
+            )
 
     @property
     def test(self) -> RatingTable:

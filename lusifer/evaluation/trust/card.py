@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lusifer.evaluation.trust.measurements import read_measurements
-from lusifer.evaluation.trust.rules import NOT_FOR_MODELS, RULES, USES
+from lusifer.evaluation.trust.rules import NOT_FOR_MODELS, NOT_FOR_RECORDINGS, RULES, USES
 from lusifer.simulator import BUILTIN, label
+from lusifer.simulator.models import recorded_users
 from lusifer.store import Store
 
 
@@ -145,7 +146,11 @@ def build_trust_card(store: Store, dataset: str, dataset_hash: str, split: str, 
         users = params.get("asked", params.get("users"))
         count = len(users) if isinstance(users, list) else users
         which, when = (run or {}).get("id", ""), (run or {}).get("created_at", "")
-        how = NOT_FOR_MODELS if rule.key.startswith("agreement") and model != BUILTIN else rule.how
+        how = rule.how
+        if rule.key.startswith("agreement") and model != BUILTIN:
+            how = NOT_FOR_MODELS
+        elif rule.how.startswith("the experiment") and recorded_users(model):
+            how = NOT_FOR_RECORDINGS
         lines.append(
             TrustLine(
                 rule.key,
@@ -192,6 +197,7 @@ SHORT = {
     "recited": "memory of the dataset",
     "over_bias": "gain over bias",
     "over_fm": "gain over the factorization machine",
+    "over_fm-time": "gain over the time-aware factorization machine",
     "agreement": "rank agreement of agents",
 }
 """What a line is called in a verdict, where its title's beginning does not say it."""

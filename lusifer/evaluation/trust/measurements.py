@@ -49,8 +49,8 @@ def read_measurements(store: Store, dataset_hash: str, split: str, model: str, v
         if run is not None:
             entries[key] = _read(read, run), run, ""
 
-    take("over_bias", COMPARISON, lambda r: r["summary"]["adds"]["over_bias"]["difference"])
-    take("over_fm", COMPARISON, lambda r: r["summary"]["adds"]["over_fm"]["difference"])
+    for key in ("over_bias", "over_fm", "over_fm-time"):
+        take(key, COMPARISON, lambda r, key=key: r["summary"]["adds"][key]["difference"])  # type: ignore[misc]
     for key in ("faithfulness", "missing", "price"):
         take(key, COMPARISON, lambda r, key=key: r["summary"]["trust"][key])  # type: ignore[misc]
     take("histogram", FIDELITY, lambda r: r["summary"]["simulators"]["calibrated"]["minus_naive"]["histogram_user"])

@@ -63,6 +63,7 @@ def show_trust_card(ctx: PageContext, store: Store | None, here: str) -> None:
 MEASURED_ON = {
     "over_bias": "accuracy",
     "over_fm": "accuracy",
+    "over_fm-time": "accuracy",
     "faithfulness": "accuracy",
     "missing": "accuracy",
     "ranking": "accuracy",
