@@ -11,12 +11,42 @@ from typing import Any, Generic, NotRequired, TypedDict, TypeVar, get_args
 
 from lusifer.evaluation import CALIBRATED, COMBINED, WITH_EVIDENCE, trust
 from lusifer.evaluation.audit import Verdict
-from lusifer.evaluation.comparison_metrics import ModelGain
 from lusifer.runs.table_form import ID, IDS, NUMBER, PLAIN, SPARSE, SPARSE_ID, TEXT, TableForm
 from lusifer.simulator.calibration import PARTS
 
 Triple = Sequence[float | None]
 """A value and the ends of its 95 % interval."""
+Number = float | None
+Cell = float | str | None
+
+
+class PanelPoint(TypedDict):
+    """A point of a chart with the ends of its interval."""
+
+    series: str
+    x: float | str
+    value: Number
+    low: Number
+    high: Number
+
+
+class Panel(TypedDict):
+    """A chart of an experiment; see `lusifer.evaluation.experiments.Result`."""
+
+    title: str
+    kind: str
+    x: str
+    y: str
+    points: list[PanelPoint]
+
+
+class Gain(TypedDict):
+    """What pages read of a `lusifer.evaluation.comparison_metrics.ModelGain`; earlier versions had less."""
+
+    difference: Triple
+    forecasts: int
+    partial: NotRequired[Number]
+    say: NotRequired[list[Number]]
 
 
 class ComparisonSummary(TypedDict):
@@ -24,12 +54,12 @@ class ComparisonSummary(TypedDict):
 
     rows: int
     asked: int
-    predictors: dict[str, dict[str, Any]]
+    predictors: dict[str, dict[str, Number]]
     notes: list[str]
     simulator_minus: dict[str, Triple]
-    adds: dict[str, ModelGain]
-    calibrations: NotRequired[dict[str, dict[str, Any]]]
-    audit: dict[str, dict[str, Any]]
+    adds: dict[str, Gain]
+    calibrations: NotRequired[dict[str, dict[str, Cell]]]
+    audit: dict[str, dict[str, Number]]
     trust: dict[str, Triple]
 
 
@@ -47,7 +77,7 @@ class ExperimentSummary(TypedDict):
     """Sentences, charts and figures; see `lusifer.evaluation.experiments.Result`."""
 
     sentences: list[str]
-    panels: list[dict[str, Any]]
+    panels: list[Panel]
     figures: dict[str, Triple]
     notes: list[str]
 
@@ -55,7 +85,7 @@ class ExperimentSummary(TypedDict):
 class PromptComparisonSummary(TypedDict):
     """Candidates with paired differences; see `lusifer.evaluation.prompt_trials.summary`."""
 
-    candidates: dict[str, dict[str, Any]]
+    candidates: dict[str, dict[str, Number | dict[str, Number]]]
     base: str
     rows: int
     asked: int
@@ -113,7 +143,7 @@ class JudgementSummary(TypedDict):
 class AgentPlaySummary(TypedDict):
     """One row an agent; see `lusifer.env.agent_runs.summarize_agents`."""
 
-    agents: list[dict[str, Any]]
+    agents: list[dict[str, Cell]]
 
 
 class AgentRankingSummary(TypedDict):
@@ -123,7 +153,7 @@ class AgentRankingSummary(TypedDict):
     users: int
     tau: Triple
     tau_episodes: Triple
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, Cell]]
 
 
 class RankingSummary(TypedDict):
@@ -137,7 +167,7 @@ class RankingSummary(TypedDict):
     spearman: Triple
     yardstick: Triple
     gap: Triple
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, Cell]]
 
 
 Summary = TypeVar("Summary", bound=Mapping[str, object])

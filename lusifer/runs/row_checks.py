@@ -20,6 +20,7 @@ from lusifer.simulator.types import Direction
 Row = dict[str, Any]
 _OF_A_RUN = ("dataset", "dataset_hash", "split", "model", "model_version", "seed")
 """What every run of a known kind has."""
+_IN_ANY_SUMMARY = {"usage": NotRequired[dict[str, float | None]], "unanswered": NotRequired[list[str]]}
 CALL_STATUSES = ("ok", "cached", "failed", "invalid")
 _TOKENS, _STARS, _ID = (0, MAX_COUNT), (-MAX_RATING, MAX_RATING), (-MAX_ID, MAX_ID)
 RANGES: Mapping[str, tuple[float, float]] = {
@@ -169,6 +170,9 @@ def _check_run(row: Row) -> Row:
         _check_fields("params", params, kind.params)
         if row["status"] == "done" or summary:
             _check_fields("summary", summary, get_type_hints(kind.summary, include_extras=True))
+        _check_fields("summary", summary, _IN_ANY_SUMMARY)
+        for name, figures in summary.get("predictors", {}).items():
+            _check_fields(f"summary.predictors.{name[:60]}", figures, {"rmse": float | None})
     return row
 
 
@@ -198,7 +202,7 @@ def _check_fields(where: str, values: Mapping[str, Any], fields: Mapping[str, An
 
 
 def _is_of(value: Any, kind: Any) -> bool:
-    """Whether a JSON value is of a type; what is in a table's rows is looked into one level deep."""
+    """Whether a JSON value is of a type, however deep; a sequence of numbers is a value with its interval."""
     origin, parts = get_origin(kind) or kind, get_args(kind)
     if origin in {Union, UnionType}:
         return any(_is_of(value, part) for part in parts)
@@ -206,10 +210,19 @@ def _is_of(value: Any, kind: Any) -> bool:
         return True
     if origin is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
-    if is_typeddict(origin) or origin in {dict, Mapping}:
+    if origin is NotRequired:
+        return _is_of(value, parts[0])
+    if is_typeddict(origin):
+        fields = get_type_hints(origin, include_extras=True)
+        return isinstance(value, dict) and all(
+            _is_of(value[name], part) if name in value else get_origin(part) is NotRequired
+            for name, part in fields.items()
+        )
+    if origin in {dict, Mapping}:
         return isinstance(value, dict) and all(_is_of(x, parts[1]) for x in value.values() if parts)
     if origin in {list, Sequence}:
-        return isinstance(value, list) and all(_is_of(x, parts[0]) for x in value if parts)
+        has_length = isinstance(value, list) and (origin is list or len(value) == 3)
+        return has_length and all(_is_of(x, parts[0]) for x in value if parts)
     return type(value) is origin
 
 
@@ -236,11 +249,11 @@ def _check_file(row: Row) -> Row:
 
     ``run`` is the run's own row, if there is one.
     """
-    tables.check_table(row["content"])
     run = row["run"]
     read = {name: json.loads(run.get(name) or "{}") for name in ("params", "summary")} if run else {}
     form = run_rows.form_of({**run, **read}) if run else TableForm()
     try:
+        tables.check_table(row["content"])
         form.check(tables.read_blocks(row["content"]))
     except ValueError as error:
         raise ValueError(f"the rows of run {row['name'].removesuffix('.parquet')}: {error}") from None

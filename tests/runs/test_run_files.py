@@ -191,7 +191,7 @@ KINDS = {
         {
             "rows": 2,
             "asked": 2,
-            "predictors": {"bias": {}, "simulator": {}},
+            "predictors": {"bias": {"rmse": 1.0}, "simulator": {"rmse": None}},
             "notes": [],
             "simulator_minus": {},
             "adds": {},
@@ -266,6 +266,40 @@ def put_rows(file: Path, kind: str, rows: pd.DataFrame) -> None:
         change(file, "update runs set kind = ?, params = ?, summary = ?", *values)
     rows.to_parquet(buffer := io.BytesIO())
     change(file, "update export_files set content = ?", buffer.getvalue())
+
+
+GAIN = {"difference": [0.1, None, None], "forecasts": 3}
+POINT = {"series": "s", "x": 1, "value": 0.5, "low": None, "high": None}
+PANEL = {"title": "t", "kind": "line", "x": "x", "y": "y", "points": [POINT]}
+FIGURES = [
+    ("comparison", "predictors", {"bias": {"rmse": "x"}}),
+    ("comparison", "predictors", {"bias": {"rmse": 1.0, "seconds": [1]}}),
+    ("comparison", "predictors", {"bias": {"mae": 1.0}}),
+    ("comparison", "simulator_minus", {"bias": [0.1]}),
+    ("comparison", "adds", {"over_bias": {**GAIN, "difference": ["a", None, None]}}),
+    ("comparison", "adds", {"over_bias": {"difference": [0.1, None, None]}}),
+    ("comparison", "audit", {"simulator": {"borne_out": "x"}}),
+    ("comparison", "usage", [5]),
+    ("experiment", "panels", [{**PANEL, "points": [{**POINT, "value": "x"}]}]),
+    ("experiment", "panels", [{**PANEL, "points": [{"series": "s"}]}]),
+    ("experiment", "panels", [{"title": "t"}]),
+    ("experiment", "figures", {"f": [1.0, 2.0]}),
+    ("playground", "agents", [{"agent": "random", "reward": [1]}]),
+    ("judgement", "agreement", [0.5]),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), FIGURES)
+def test_figures_that_nobody_can_show_are_refused(attacked, tmp_path, kind, name, value) -> None:
+    run, file = attacked
+    put_rows(file, kind, KINDS[kind][0])
+    good = {**KINDS[kind][2], **({"adds": {"over_bias": GAIN}} if kind == "comparison" else {"panels": [PANEL]})}
+    change(file, "update runs set summary = ?", json.dumps({**good, name: value}))
+    store = Store(tmp_path / "data" / "lusifer.db")
+    with pytest.raises(InvalidInputError, match=rf"table runs, row 1: summary\.{name}"):
+        listing.import_run(store, file)
+    change(file, "update runs set summary = ?", json.dumps(good))
+    assert listing.import_run(store, file)[0] == run
 
 
 @pytest.mark.parametrize("kind", KINDS)
