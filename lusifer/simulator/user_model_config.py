@@ -86,7 +86,7 @@ class UserModelConfig:
         """Answers of a recording: pinned to its own prompts, whatever others are chosen, and asked once."""
         if self.evidence:
             raise InvalidInputError(
-                "A recording can't be told what others gave: it was asked without.",
+                "A recording can't have evidence in the prompt: it was asked without.",
                 "Switch community evidence off, or connect a model.",
             )
         recording = find_recording(self.spec.removeprefix(PREFIX))

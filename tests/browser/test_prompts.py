@@ -120,8 +120,8 @@ def test_the_whole_way_round(visit, app: App, data: Path, server) -> None:
     page.get_by_role("radio", name="Versions").click()
     settled(page)
     page.get_by_role("button", name="Roll back to grounded").click()
-    expect(page.get_by_text("Active: v1")).to_be_visible()
-    assert store.list_prompt_labels()["active"] == 1
+    expect(page.get_by_text("Active: v4")).to_be_visible()
+    assert store.list_prompt_labels()["active"] == 4
     assert not dialogs
 
 
@@ -138,6 +138,12 @@ def test_two_tabs_on_one_draft(visit, app: App, data: Path) -> None:
     expect(two.get_by_text(re.compile("continue as a separate draft"))).to_be_visible()
     store = Store(data / "lusifer.db")
     kept = "\n".join(store.get_draft(d["id"])["data"] for d in store.list_drafts())
+    two.reload()
+    settled(two)
+    two.get_by_role("button", name=re.compile(r"^Drafts \(")).click()
+    two.get_by_role("button", name=re.compile(r", from v\d+$")).first.click()
+    settled(two)
+    expect(two.get_by_role("button", name=re.compile(r", from v\d+$"))).to_have_count(0)  # choosing closes it
     assert "From the first tab. And further." in kept and "From the first tab. And otherwise." in kept
 
 

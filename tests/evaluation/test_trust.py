@@ -65,6 +65,7 @@ def test_nothing_measured_is_fit_for_nothing(store) -> None:
     assert made.measured == 0 and not any(v.fit for v in made.verdicts)
     assert all("not measured" in v.because for v in made.verdicts)
     assert all(x.text == "not measured" and not x.run for x in made.lines)
+    assert {v.answer for v in made.verdicts} == {"not measured yet"} and "**. Not measured: " in made.to_markdown()
 
 
 def test_all_met_is_fit_for_all_and_names_its_runs(store) -> None:

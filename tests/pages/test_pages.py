@@ -391,7 +391,7 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     app = _compare(app)
     assert not app.exception and not app.error, app.exception
     shown = app.dataframe[0].value
-    assert {"Simulator, calibrated", "Simulator, told what others gave"} < set(shown["predictor"])
+    assert {"Simulator, calibrated", "Simulator, with evidence in the prompt"} < set(shown["predictor"])
     assert shown["RMSE"].is_monotonic_increasing, "the best first"
     assert {"RMSE", "Within user", "Exact", "Faithful", "Answered"} <= set(shown)
     said = texts(app)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lusifer.evaluation.trust.measurements import read_measurements
-from lusifer.evaluation.trust.rules import NOT_FOR_MODELS, NOT_FOR_RECORDINGS, RULES, USES
+from lusifer.evaluation.trust.rules import NOT_FOR_MODELS, NOT_FOR_RECORDINGS, NOT_MEASURABLE, RULES, USES
 from lusifer.simulator import BUILTIN, label
 from lusifer.simulator.models import recorded_users
 from lusifer.store import Store
@@ -73,6 +73,11 @@ class Verdict:
     failed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
+    @property
+    def answer(self) -> str:
+        """``yes``, ``no``, or ``not measured yet`` where nothing speaks against it so far."""
+        return "yes" if self.fit else "no" if self.failed else "not measured yet"
+
 
 @dataclass(frozen=True)
 class TrustCard:
@@ -103,7 +108,7 @@ class TrustCard:
             "",
         ]
         for v in self.verdicts:
-            lines.append(f"- **Fit for {v.use}: {'yes' if v.fit else 'no'}**, because {v.because}")
+            lines.append(f"- **Fit for {v.use}: {v.answer}**. {v.because[:1].upper()}{v.because[1:]}")
         lines += ["", "| Measure | Value (95 % interval) | Required | Run |", "|---|---|---|---|"]
         for x in self.lines:
             mark = {True: "met: ", False: "not met: ", None: ""}[x.passes] + x.rule
@@ -183,13 +188,17 @@ def _verdict(use: str, asked: Sequence[TrustLine]) -> Verdict:
     if few:
         parts.append("too few users for an interval: " + ", ".join(short_title(x) for x in few))
     if unknown:
-        parts.append("not measured: " + "; ".join(f"{short_title(x)} (by {x.how})" for x in unknown))
+        parts.append("not measured: " + "; ".join(f"{short_title(x)} ({_way_of(x)})" for x in unknown))
     if not parts:
         parts.append("all requirements are met: " + ", ".join(short_title(x) for x in asked))
     missing = tuple(x.key for x in (*few, *unknown))
     return Verdict(
         use, not (failed or missing), "; ".join(parts) + ".", failed=tuple(x.key for x in failed), missing=missing
     )
+
+
+def _way_of(line: TrustLine) -> str:
+    return line.how if line.how in NOT_MEASURABLE else f"by {line.how}"
 
 
 SHORT = {

@@ -17,11 +17,11 @@ from lusifer.ui.components import job_panel
 def show_required(data: Dataset, split: Split) -> bool:
     """What prompts with community evidence need, said in the sidebar; whether it is there."""
     if is_prepared(data, split):
-        st.caption("These prompts tell the model what others gave.")
+        st.caption("These prompts have community evidence in them.")
         return True
     key = f"community:{community.cache_key(data, split)}"
     st.caption(
-        "These prompts tell the model what others gave. That is not prepared for this split yet: factorization "
+        "These prompts have community evidence in them. It is not prepared for this split yet: factorization "
         "machines have to be fitted, on the whole training set and on each fold's complement. It costs nothing."
     )
     job_panel.offer_job(

@@ -15,7 +15,7 @@ TITLES = {
     SIMULATOR: "Simulator, model alone",
     CALIBRATED: "Simulator, calibrated",
     COMBINED: "Simulator, combined with collaborative filtering",
-    WITH_EVIDENCE: "Simulator, told what others gave",
+    WITH_EVIDENCE: "Simulator, with evidence in the prompt",
     BUILTIN: "Built-in, alone (no LLM)",
     **{spec.name: spec.title for spec in _BASELINES},
 }

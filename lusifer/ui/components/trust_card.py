@@ -92,7 +92,11 @@ def _show_reasons(verdict: trust.Verdict, lines: Mapping[str, TrustLine], here: 
         names = [trust.short_title(lines[key]) for key in verdict.missing]
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
         st.caption(f"Still to be measured: {escape_markdown(', '.join(names[:2]) + more)}.")
-    pages = dict.fromkeys(page for key in verdict.missing if (page := MEASURED_ON.get(key)))
+    pages = dict.fromkeys(
+        MEASURED_ON[key] for key in verdict.missing if key in MEASURED_ON and lines[key].how not in trust.NOT_MEASURABLE
+    )
+    for reason in dict.fromkeys(lines[key].how for key in verdict.missing if lines[key].how in trust.NOT_MEASURABLE):
+        st.caption(f"{reason[:1].upper() + reason[1:]}.")
     if here in pages:
         st.caption("A new run on this page measures some of that.")
     for page in pages:

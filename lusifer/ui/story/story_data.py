@@ -229,7 +229,7 @@ def _provenance(
         "Split": split.id,
         "User": f"{dataset.user_label(spec.user)} of that dataset",
         "History": f"the newest {spec.history} training ratings, {spec.batch_size} at a time",
-        "Told what others gave": told,
+        "Evidence in the prompt": told,
         "Evolution": spec.id,
     }
     if worth is not None:

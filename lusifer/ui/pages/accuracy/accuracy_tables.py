@@ -174,7 +174,7 @@ def verdict_sentence(frame: pd.DataFrame) -> str:
         return ""
     lead = {
         COMBINED: "combined with collaborative filtering",
-        WITH_EVIDENCE: "told what others gave and calibrated",
+        WITH_EVIDENCE: "with evidence in the prompt, calibrated",
         CALIBRATED: "calibrated",
     }.get(best, "alone")
     found = rows[best]

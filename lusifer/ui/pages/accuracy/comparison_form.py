@@ -65,7 +65,7 @@ def _comparison(
     told = WITH_EVIDENCE in names
     order = _quickest_first(names)
     whom = "recorded users" if ctx.recording else "users" if which == "all" else f"{which} users"
-    extra = ", told what others gave" if told else ""
+    extra = ", with evidence in the prompt" if told else ""
     title = f"{label(ctx.model)}{extra}: {count} {whom}, {len(order)} predictors, seed {seed}"
     users = user_sample.draw_users(ctx, count, seed, which)
     offsets = state.load_community(ctx.dataset, ctx.split, full=False)

@@ -29,7 +29,7 @@ SETTINGS = {
     "seed": "Seed",
     "users": "Users",
     "among": "Drawn from",
-    "evidence": "Told what others gave",
+    "evidence": "Evidence in the prompt",
     "imported": "Imported predictions",
     "dataset_hash": "Data",
 }

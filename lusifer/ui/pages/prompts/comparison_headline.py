@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from lusifer.evaluation import prompt_trials
-from lusifer.ui.formatting import format_money
+from lusifer.ui.formatting import format_spent
 
 SAME = 0.005
 """RMSE of a user that differs by less is shown as the same: two decimals are shown."""
@@ -107,6 +107,6 @@ def describe_facts(summary: Mapping[str, Any], name: str, changes: pd.Series, fi
         facts.append(checks if final_checks else "held-out users untouched")
     spends = [c["spend"] for c in summary["candidates"].values()]
     unpriced = any(s["unpriced"] and s["new_calls"] for s in spends)
-    facts.append(f"{format_money(sum(s['new_price'] for s in spends))} spent{' + unpriced calls' * unpriced}")
+    facts.append(f"spent: {format_spent({'price': sum(s['new_price'] for s in spends), 'unpriced': unpriced})}")
     text = " · ".join(facts)
     return text[0].upper() + text[1:]

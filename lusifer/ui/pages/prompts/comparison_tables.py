@@ -10,9 +10,12 @@ from lusifer.evaluation import prompt_trials
 from lusifer.simulator import Step
 from lusifer.simulator.evolution import step_from_json
 from lusifer.store import Store
-from lusifer.ui.formatting import format_money
+from lusifer.ui.formatting import format_money, format_spent
 from lusifer.ui.state import PageContext
 
+SHARES = ("faithfulness", "repetition", "missing")
+DIGITS = {**dict.fromkeys(SHARES, 2), "tokens": 0, "seconds": 1, "failed": 1}
+"""Decimal places of a measure, where they are not three."""
 SIDE_BY_SIDE = 4
 """Candidates that are shown side by side."""
 
@@ -33,14 +36,13 @@ def format_metric(value: float | None, measure: str) -> str:
     """A measure's value as people read it."""
     if value is None:
         return "–"
-    value = value + 0.0 if abs(value) >= 5e-4 or measure == "price" else 0.0  # no "-0.000"
-    if measure in {"faithfulness", "repetition", "missing"}:
-        return f"{value:.0%}"
     if measure == "price":
         return format_money(value)
-    if measure in {"tokens"}:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if measure in {"seconds", "failed"} else f"{value:.3f}"
+    digits = DIGITS.get(measure, 3)
+    value = round(value, digits) + 0.0  # no "-0.000"
+    if measure in SHARES:
+        return f"{value:.0%}"
+    return f"{value:,.{digits}f}"
 
 
 def format_cell(entry: dict[str, Any], side: int, measure: str) -> str:
@@ -76,7 +78,7 @@ def describe_detectable(summary: dict[str, Any]) -> str:
     ]
     if not detectable:
         return "One user gives no confidence intervals; use a larger sample."
-    smallest = ", ".join(f"{d:.3f} for {n}" for n, d, _ in detectable)
+    smallest = ", ".join(f"{d:.3f} for {n}" if d >= 5e-4 else f"under 0.001 for {n}" for n, d, _ in detectable)
     return (
         f"With {summary['users']} users and {summary['rows']} ratings, the minimum detectable difference in RMSE at "
         "80 % power is "
@@ -89,18 +91,21 @@ def spend_table(summary: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for name, row in summary["candidates"].items():
         s = row["spend"]
-        unknown = " + unpriced" if s["unpriced"] else ""
         rows.append(
             {
                 "Candidate": name,
                 "New calls": s["new_calls"],
-                "New cost": format_money(s["new_price"]) + (unknown if s["new_calls"] else ""),
+                "New cost": _format_price(s["new_price"], s["unpriced"] if s["new_calls"] else 0),
                 "Total calls": s["all_calls"],
                 "Total tokens": s["all_tokens"],
-                "Total price": format_money(s["all_price"]) + unknown,
+                "Total price": _format_price(s["all_price"], s["unpriced"]),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _format_price(price: float, unpriced: int) -> str:
+    return format_spent({"price": price, "unpriced": unpriced})
 
 
 def candidate_steps(ctx: PageContext, store: Store, run: dict[str, Any], index: int, user: int) -> list[Step]:

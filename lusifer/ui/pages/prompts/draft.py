@@ -13,11 +13,13 @@ from lusifer.prompts import PromptSet, versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
 from lusifer.ui import page_fields, page_state, session_keys, state
+from lusifer.ui.components.closing_popover import close_popover, closing_popover
 from lusifer.ui.pages.prompts import active_version
 from lusifer.ui.state import PageContext
 
 MAX_NOTE = 200
 """Characters of a note."""
+DRAFTS_POPOVER = "drafts"
 
 
 @dataclass
@@ -132,12 +134,13 @@ def show_drafts(store: Store) -> None:
     others = [d for d in drafts if current is None or d["id"] != current.id]
     if not others:
         return
-    with st.popover(f"Drafts ({len(others)})", icon=":material/draft:"):
+    with closing_popover(f"Drafts ({len(others)})", DRAFTS_POPOVER, icon=":material/draft:"):
         for row in others[:20]:
             when = row["updated_at"][:16].replace("T", " ")
             if st.button(f"{when}, from v{row['base']}", key=f"draft-{row['id']}", width="stretch"):
                 session_keys.PROMPT_DRAFT.pop()
                 page_state.choose(draft=row["id"])
+                close_popover(DRAFTS_POPOVER)
                 st.rerun()
 
 

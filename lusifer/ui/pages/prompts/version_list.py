@@ -14,10 +14,13 @@ from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
 from lusifer.ui import page_fields, page_state, session_keys, state
 from lusifer.ui.components import data_tables
+from lusifer.ui.components.closing_popover import close_popover, closing_popover
 from lusifer.ui.components.downloads import show_file_button
 from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.prompts import active_version, draft, prompt_editor
+
+LABELS_POPOVER = "labels"
 
 
 def show_versions(store: Store) -> None:
@@ -144,7 +147,7 @@ def _show_differences(store: Store, version: PromptVersion, numbers: list[int]) 
 
 
 def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> None:
-    with st.popover("Labels", icon=":material/label:"):
+    with closing_popover("Labels", LABELS_POPOVER, icon=":material/label:"):
         for label, number in labels.items():
             moves = [m for m in store.list_label_moves(label, 5) if m["before"]]
             with st.container(horizontal=True, vertical_alignment="center"):
@@ -173,6 +176,7 @@ def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> No
                 except LusiferError as error:
                     state.show_error(error)
                 else:
+                    close_popover(LABELS_POPOVER)
                     st.rerun()
 
 

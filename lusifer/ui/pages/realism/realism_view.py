@@ -34,28 +34,31 @@ EXPORT_TITLES = {
 
 
 def verdict_sentence(summary: dict[str, Any]) -> str:
-    """One sentence: where the calibrated simulator is closer to real people than every naive one."""
-    rows = summary["simulators"]
-    calibrated = rows.get("calibrated")
+    """One sentence: where the calibrated simulator is closer to real people than every naive one, by intervals.
+
+    The trust card judges by the same intervals.
+    """
+    calibrated = summary["simulators"].get("calibrated")
     if calibrated is None:
         return "There were too few forecasts for a calibration, so only the rounded ratings are compared."
-    better: list[str] = []
-    worse: list[str] = []
-    for key, (title, side, _) in fidelity.MEASURES.items():
-        value, others = (
-            calibrated[key][0],
-            [rows[n][key][0] for n in fidelity.NAIVE if rows[n][key][0] is not None],
-        )
-        if value is None or not others:
-            continue
-        best = max(others) if side > 0 else min(others)
-        (better if (value - best) * side > 0 else worse).append(title[:1].lower() + title[1:])
-    parts = []
-    if better:
-        parts.append(f"closer to real users than every naive simulator in {', '.join(better)}")
-    if worse:
-        parts.append(f"not closer than the best naive simulator in {', '.join(worse)}")
-    return f"The calibrated simulator is {'; it is '.join(parts)}."
+    closer: list[str] = []
+    alike: list[str] = []
+    farther: list[str] = []
+    for key, (title, _, _) in fidelity.MEASURES.items():
+        advantage, low, high = calibrated["minus_naive"].get(key, [None, None, None])
+        if advantage is None or low is None or high is None:
+            continue  # not measured, or drawn apart: the table has it
+        measures = closer if low > 0 else farther if high < 0 else alike
+        measures.append(title[:1].lower() + title[1:])
+    parts = [
+        ("closer to real users than every naive simulator in", closer),
+        ("not significantly different from the best naive simulator in", alike),
+        ("farther from real users than the best naive simulator in", farther),
+    ]
+    told = [f"{comparison} {', '.join(measures)}" for comparison, measures in parts if measures]
+    if not told:
+        return "There are too few users for intervals, so nothing is said of the calibrated simulator."
+    return f"The calibrated simulator is {'; it is '.join(told)}."
 
 
 def measure_table(summary: dict[str, Any], digits: int = 3) -> pd.DataFrame:
