@@ -154,6 +154,11 @@ def test_a_held_cell_is_released_to_what_it_was(text) -> None:
     )
 
 
+def test_a_long_run_of_blanks_is_looked_at_once() -> None:
+    blanks = "\n " * 200_000  # looked at again from each of them, it would take hours
+    assert hold_formula(blanks) == blanks and hold_formula(blanks + "=").count("'") == 200_001
+
+
 def test_exported_details_are_no_formulas_and_come_back(tmp_path, store) -> None:
     cells = ["=cmd|' /C calc'!A0", "@SUM(1) x", "-2+3", "+1", "x;=1", "fine"]
     items = lines(["item_id", "title"], [(n, f'"{cell} {n}"') for n, cell in enumerate(cells * 2, 1)])
