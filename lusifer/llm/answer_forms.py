@@ -1,9 +1,11 @@
-"""What a server's JSON is: an answer of OpenAI's protocol, wrapped or not, or one of another protocol."""
+"""What a server's JSON is: an answer of OpenAI's protocol, wrapped, in pieces or whole, or one of another protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from lusifer.llm.answer_text import read_content
 
 _WRAPPERS = ("data", "result", "response", "body")
 _PROTOCOLS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
@@ -42,3 +44,58 @@ def foreign_protocol(value: Any) -> str:
     if not isinstance(value, Mapping) or "choices" in value:
         return ""
     return next((name for name, fits in _PROTOCOLS.items() if fits(value)), "")
+
+
+class Pieces:
+    """The pieces of a streamed answer."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.thoughts: list[str] = []  # among the parts of a content
+        self.other: dict[str, list[str]] = {}
+        self.logprobs: list[Any] = []
+        self.usage: Any = None
+        self.reason: Any = None
+        self.done, self.chunks = False, 0
+
+    def add(self, value: Any) -> str:
+        """Take a piece; the text in it."""
+        if not isinstance(value, Mapping):
+            return ""
+        self.usage = value.get("usage") or self.usage
+        choice = first_choice(value)
+        if choice is None:
+            return ""
+        self.chunks += 1
+        self.reason = choice.get("finish_reason") or self.reason
+        entries = as_mapping(choice.get("logprobs")).get("content")
+        self.logprobs += entries if isinstance(entries, list) else []
+        delta = as_mapping(choice.get("delta") or choice.get("message"))
+        for name in ("reasoning_content", "reasoning", "thinking", "thought", "refusal"):
+            if isinstance(delta.get(name), str):
+                self.other.setdefault(name, []).append(delta[name])
+        for call in delta.get("tool_calls") or ():
+            arguments = as_mapping(as_mapping(call).get("function")).get("arguments")
+            self.other.setdefault("arguments", []).append(str(arguments or ""))
+        content = delta.get("content") if delta else choice.get("text")
+        text, thoughts = read_content(content)
+        self.thoughts += thoughts
+        self.text.append(text)
+        return text
+
+    def to_answer(self) -> dict[str, Any]:
+        """The answer as it would have come unstreamed."""
+        joined = {name: "".join(parts) for name, parts in self.other.items()}
+        arguments = joined.pop("arguments", "")
+        thought = {"type": "thinking", "thinking": "".join(self.thoughts)}
+        text = "".join(self.text)
+        message: dict[str, Any] = {"content": [thought, text] if self.thoughts else text, **joined}
+        if arguments:
+            message["tool_calls"] = [{"function": {"arguments": arguments}}]
+        choice = {"message": message, "finish_reason": self.reason, "logprobs": {"content": self.logprobs}}
+        return {"choices": [choice], "usage": self.usage}
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is an object; else an empty one."""
+    return value if isinstance(value, Mapping) else {}

@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import math
 import re
+from bisect import bisect_left
 from codecs import getincrementaldecoder
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import UnionType
 from typing import Any
 
 from lusifer.llm.protocol import Completion, Token
@@ -27,25 +29,42 @@ CUT_OFF = frozenset(
 REFUSED = frozenset("content_filter content_filtered safety recitation blocklist prohibited_content refusal".split())
 FAILED = frozenset("error abort aborted cancelled network_error".split())
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
-_THOUGHT_PARTS = {"thinking", "reasoning", "reasoning_content", "thought", "redacted_thinking"}
 
-_NAMES = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|scratchpad|analysis|inner_monologue)"
+_WORDS = r"think|thought|reasoning|reflection|rationale|deliberation|scratch_?pad|monologue"
+_SHORT_WORDS = r"cot|reason|reflect|analysis"  # in other words as well: they count between marks
+_NAME = (
+    rf"(?:[\w:.-]{{0,40}}(?:{_WORDS})[\w:.-]{{0,40}}"
+    rf"|(?:[\w:.-]{{0,40}}[_:.-])?(?:{_SHORT_WORDS})(?:[_:.-][\w:.-]{{0,40}})?)"
+)
+_THOUGHT_PART = re.compile(rf"{_NAME}|(?:\w+[_.-])?summary(?:[_.-]\w+)?", re.IGNORECASE)
+_LEFT, _RIGHT = r"(?:<[|｜]?|&lt;)", r"(?:[|｜]?>|&gt;)"
+_BRACKETED = r"(?:think(?:ing)?|thoughts?|reasoning)\]"
 _HARMONY = r"<\|channel\|>\s*{}[^<{{\[]*<\|message\|>"
 _TAG = re.compile(
-    rf"(?P<open><{_NAMES}(?:\s[^<>]*)?>|\[THINK\]|◁think▷|<\|(?:begin_of_thought|START_THINKING)\|>"
-    rf"|<unused94>(?:thought)?|{_HARMONY.format('(?:analysis|commentary)')})"
-    rf"|(?P<close></{_NAMES}\s*>|\[/THINK\]|◁/think▷|<\|(?:end_of_thought|END_THINKING)\|>"
-    rf"|<unused95>|{_HARMONY.format('final')}|assistantfinal)"
-    r"|(?P<end><\|(?:end|eom)\|>)",
+    rf"(?P<close>{_LEFT}(?:/|end_(?:of_)?|stop_){_NAME}\s*{_RIGHT}|{_LEFT}{_NAME}_(?:end|stop){_RIGHT}|\[/{_BRACKETED}"
+    rf"|◁/think▷|<unused95>|<channel\|>|<\|channel>\s*final|{_HARMONY.format('final')}|assistantfinal)"
+    rf"|(?P<open>{_LEFT}{_NAME}(?:\s(?:(?!&gt;)[^<>]){{0,200}})?(?<!/){_RIGHT}|\[{_BRACKETED}|◁think▷"
+    rf"|<unused94>(?:thought)?|<\|channel>\s*(?:{_NAME}|commentary)|{_HARMONY.format('(?:analysis|commentary)')}"
+    r"|\A[\W_]{0,10}(?:thinking|reasoning)(?:\.{3}|…)[*_]*\s*\n)"
+    rf"|<(?P<named>\w+)\s(?:[^<>]{{0,200}}\s)?[\w-]+\s*=\s*[\"']?{_NAME}[\"'\s>]"
+    r"|</(?P<ended>\w+)\s*>"
+    r"|(?P<end><\|(?:end|eom)\|>|(?:\.{3}|…)\s*done thinking\b\.?)",
     re.IGNORECASE,
 )
+"""What a thought begins and ends with: any tag that is named for thinking, or has an attribute that says so."""
+_STRING = re.compile(
+    r"""[:,\[{]\s*(?:"[^"\\]*(?:\\.[^"\\]*)*"|'(?:[^'\\\n{]|\\.|'(?!\s*[,:}\]])){0,2000}')(?=\s*(?:[,:}\]]|\Z))"""
+    r"""|(?<="):\s*"[^"\\]*(?:\\.[^"\\]*)*\\?\Z""",
+    re.DOTALL,
+)
+"""A string in JSON, or in what is nearly JSON; the last one may be cut off."""
 _FENCE = re.compile(r"\A\s*```\w*\s*|\s*```\s*\Z")
 
 
-def is_json(text: str) -> bool:
+def is_json(text: str, kinds: type | UnionType = dict | list) -> bool:
     """Whether a text is one JSON object or list and nothing else, with or without a code fence around it."""
     try:
-        return isinstance(json.loads(_FENCE.sub("", text), strict=False), dict | list)
+        return isinstance(json.loads(_FENCE.sub("", text), strict=False), kinds)
     except (ValueError, RecursionError):
         return False
 
@@ -53,34 +72,45 @@ def is_json(text: str) -> bool:
 def blank_thoughts(text: str) -> str:
     """The text with blanks in place of its thoughts: what is left keeps its place, which log probabilities know.
 
-    A text that is JSON as a whole has no thought, whatever tags its words hold.
+    A text that is JSON as a whole has no thought, and tags in a string of JSON are words, wherever it stands.
     """
-    if not _may_have_tag(text) or not _TAG.search(text) or is_json(text):
+    if not _may_have_tag(text) or not _TAG.search(text) or is_json(text, dict | list | str):
         return text
+    strings = [m.span() for m in _STRING.finditer(text)]
     spans: list[tuple[int, int]] = []
     opened: int | None = None
+    by = ""  # the name of the tag that opened a thought, where only an attribute says that it is one
     for tag in _TAG.finditer(text):
-        if tag["open"]:
-            opened = tag.start() if opened is None else opened
-        elif tag["close"]:
-            # A closing tag that was not opened: all before it is a thought.
-            spans.append((0 if opened is None else opened, tag.end()))
-            opened = None
-        elif opened is not None:
+        string = bisect_left(strings, (tag.start(),)) - 1
+        if string >= 0 and tag.start() < strings[string][1]:
+            continue
+        if tag["open"] or tag["named"]:
+            if opened is None:
+                opened, by = tag.start(), (tag["named"] or "").lower()
+        elif opened is None:
+            if tag["close"]:  # it was not opened: all before it is a thought
+                spans = [(0, tag.end())]
+        elif (tag["ended"] or "").lower() == by if by else tag["close"] or tag["end"]:
             spans.append((opened, tag.end()))
             opened = None
     if opened is not None:
         spans.append((opened, len(text)))
+    parts, at = list[str](), 0
     for start, end in spans:
-        text = text[:start] + " " * (end - start) + text[end:]
-    return text
+        parts += [text[at:start], " " * (end - start)]
+        at = end
+    return "".join([*parts, text[at:]])
 
 
 def _may_have_tag(text: str) -> bool:
     """Whether anything stands in a text that all tags have; to look for the tags themselves takes ten times as long."""
     small = text.casefold()
     # The letters of a tag may be the Turkish i with and without its dot, which have no small form of their own.
-    return any(mark in small for mark in ("<", "◁", "think]", "assistantfinal", "ı", "i\u0307"))
+    marks = ("<", "&lt;", "◁", "think]", "thinking]", "thought]", "thoughts]", "reasoning]", "assistantfinal")
+    beginning = small[:40]
+    return (
+        any(mark in small for mark in (*marks, "ı", "i\u0307")) or "thinking" in beginning or "reasoning" in beginning
+    )
 
 
 def clean(text: str) -> str:
@@ -100,9 +130,11 @@ def read_message(message: Mapping[str, Any], *, cut_off: bool = False) -> tuple[
     Some servers put a whole answer into the field of thoughts and leave the content empty. It is taken from there if it
     is JSON and nothing else, and was not cut off.
     """
-    text, thoughts = _content(message.get("content"))
+    text, thoughts = read_content(message.get("content"))
+    fields: list[str] = []
     for name in _THOUGHT_FIELDS:
-        part, more = _content(message.get(name))
+        part, more = read_content(message.get(name))
+        fields.append(part)
         thoughts += [part, *more]
     blanked = blank_thoughts(text)
     if blanked != text:
@@ -113,13 +145,13 @@ def read_message(message: Mapping[str, Any], *, cut_off: bool = False) -> tuple[
         text = _called(message)
     thought = "\n".join(dict.fromkeys(t.strip() for t in thoughts if t.strip()))
     if not text.strip() and not cut_off:
-        behind = blank_thoughts(thought).strip()
+        behind = blank_thoughts("\n".join(dict.fromkeys(t.strip() for t in fields if t.strip()))).strip()
         if is_json(behind):
             text, thought = behind, ""
     return clean(text), clean(thought)
 
 
-def _content(value: Any) -> tuple[str, list[str]]:
+def read_content(value: Any) -> tuple[str, list[str]]:
     """A content, which may be a list of parts: its text, and the thoughts among the parts."""
     if isinstance(value, str):
         return value, []
@@ -133,8 +165,9 @@ def _content(value: Any) -> tuple[str, list[str]]:
         elif isinstance(part, Mapping):
             kind = str(part.get("type") or "text")
             inner = next((part[k] for k in ("text", "content", "value", kind) if part.get(k)), "")
-            text, more = _content(inner)
-            (thoughts if kind in _THOUGHT_PARTS else texts).append(text)
+            text, more = read_content(inner)
+            is_thought = _THOUGHT_PART.fullmatch(kind) or any(part.get(k) is True for k in _THOUGHT_FIELDS)
+            (thoughts if is_thought else texts).append(text)
             thoughts += more
     return "".join(texts), thoughts
 

@@ -14,7 +14,7 @@ from lusifer.errors import ModelError
 from lusifer.llm import adaptations, explanations, server_errors, transport
 from lusifer.llm.adaptation_memory import AdaptationMemory, Negotiation
 from lusifer.llm.adaptations import limit_of
-from lusifer.llm.answer_forms import first_choice, foreign_protocol, unwrap
+from lusifer.llm.answer_forms import Pieces, as_mapping, first_choice, foreign_protocol, unwrap
 from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish, read_message, without_secrets
 from lusifer.llm.endpoints import OPENAI_URL, THINKING_TOKENS, Endpoint
 from lusifer.llm.protocol import Completion, Message, Options
@@ -85,6 +85,7 @@ class OpenAICompatible:
         learned = self.memory.learned()
         known = (*self.endpoint.adapt, *learned)
         negotiation = Negotiation(self.memory, learned)
+        fitted: tuple[str, ...] = ()
         while True:
             request = self.build_request(messages, options, known)
             try:
@@ -100,11 +101,17 @@ class OpenAICompatible:
                     # The server checks the schema and tells what did not fit: that is the answer, read by our rules.
                     text = hide(clean(error.failed), *self.endpoint.secrets)
                     return Completion(text, latency_ms=(time.perf_counter() - began) * 1000)
+                asked = options.get("max_tokens")
+                most = adaptations.fit_into_context(error, request, asked, again=bool(fitted))
+                if most is not None:  # for this prompt alone: others are shorter or longer
+                    fitted = (f"max_tokens={most}",)
+                    known = (*known, *fitted)
+                    continue
                 if not negotiation.adapt(error, adaptations.learn(error, request, known)):
                     explained = explanations.explain(error, self.endpoint, self.model)
                     negotiation.fail(undo=explained.kind in {"not-found", "bad-request"})
                     raise explained from None
-                known = self.adaptations
+                known = (*self.adaptations, *fitted)
 
     def ask(self, method: str, path: str, request: Any = None, *, seconds: float | None = None) -> Any:
         """One JSON value that the server answers with.
@@ -233,7 +240,7 @@ class OpenAICompatible:
             ModelError: the stream ended early.
         """
         tell = StreamHider(options.get("on_text") or (lambda text: None), *self.endpoint.secrets)
-        parts = _Pieces()
+        parts = Pieces()
         foreign = ""
         for value in map(unwrap, values):
             error = server_errors.inside(value)
@@ -289,13 +296,13 @@ class OpenAICompatible:
             raise self._unusable("ended with an error")
         if finish == "length" and thought:
             self.memory.remember("thinks")
-        usage = _mapping(answer.get("usage"))
-        logprobs = _mapping(choice.get("logprobs"))
+        usage = as_mapping(answer.get("usage"))
+        logprobs = as_mapping(choice.get("logprobs"))
         completion = Completion(
             text=text,
             finish_reason=finish if finish == "length" else "stop",
             input_tokens=read_count(usage.get("prompt_tokens")),
-            cached_tokens=read_count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
+            cached_tokens=read_count(as_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
             output_tokens=read_count(usage.get("completion_tokens")),
             latency_ms=latency,
             tokens=parse_tokens(logprobs.get("content"), text),
@@ -333,63 +340,11 @@ class _RefusedError(Exception):
         self.error = error
 
 
-class _Pieces:
-    """The pieces of a streamed answer."""
-
-    def __init__(self) -> None:
-        self.text: list[str] = []
-        self.other: dict[str, list[str]] = {}
-        self.logprobs: list[Any] = []
-        self.usage: Any = None
-        self.reason: Any = None
-        self.done, self.chunks = False, 0
-
-    def add(self, value: Any) -> str:
-        """Take a piece; the text in it."""
-        if not isinstance(value, Mapping):
-            return ""
-        self.usage = value.get("usage") or self.usage
-        choice = first_choice(value)
-        if choice is None:
-            return ""
-        self.chunks += 1
-        self.reason = choice.get("finish_reason") or self.reason
-        entries = _mapping(choice.get("logprobs")).get("content")
-        self.logprobs += entries if isinstance(entries, list) else []
-        delta = _mapping(choice.get("delta") or choice.get("message"))
-        for name in ("reasoning_content", "reasoning", "thinking", "refusal"):
-            if isinstance(delta.get(name), str):
-                self.other.setdefault(name, []).append(delta[name])
-        for call in delta.get("tool_calls") or ():
-            arguments = _mapping(_mapping(call).get("function")).get("arguments")
-            self.other.setdefault("arguments", []).append(str(arguments or ""))
-        content = delta.get("content") if delta else choice.get("text")
-        text = read_message({"content": content})[0] if isinstance(content, list) else content
-        if not isinstance(text, str):
-            return ""
-        self.text.append(text)
-        return text
-
-    def to_answer(self) -> dict[str, Any]:
-        """The answer as it would have come unstreamed."""
-        joined = {name: "".join(parts) for name, parts in self.other.items()}
-        arguments = joined.pop("arguments", "")
-        message: dict[str, Any] = {"content": "".join(self.text), **joined}
-        if arguments:
-            message["tool_calls"] = [{"function": {"arguments": arguments}}]
-        choice = {"message": message, "finish_reason": self.reason, "logprobs": {"content": self.logprobs}}
-        return {"choices": [choice], "usage": self.usage}
-
-
 def thinking_room(endpoint: Endpoint, known: Collection[str]) -> int:
     """Tokens beyond what an answer needs, for a model that thinks first: set by hand, or once it was seen to think."""
     if endpoint.thinking_tokens is not None:
         return endpoint.thinking_tokens
     return THINKING_TOKENS if "thinks" in known else 0
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _without_system(messages: Sequence[Message]) -> list[dict[str, str]]:

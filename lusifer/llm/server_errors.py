@@ -8,10 +8,11 @@ status, and both before the words of the text.
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -22,12 +23,18 @@ _TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]+>", re.IGNORECASE | re.DOTALL
 CREDIT_CODES = frozenset(
     "insufficient_quota insufficient_user_quota insufficient_balance insufficient_credits insufficient_funds "
     "billing_hard_limit_reached billing_not_active billing_error payment_required credit_exhausted arrearage "
-    "credits_exhausted account_overdue_error accountoverdueerror out_of_credits quota_exhausted".split()
+    "credits_exhausted account_overdue_error accountoverdueerror out_of_credits quota_exhausted budget_exceeded "
+    "spending_limit_reached spending_limit_exceeded usage_limit_reached usage_limit_exceeded".split()
 )
 RATE_CODES = frozenset(
     "rate_limit_exceeded rate_limit_error rate_limited rate_limit too_many_requests requests tokens throttling "
     "resource_exhausted throttling_exception throttling_rate_quota limit_requests engine_overloaded overloaded_error "
     "server_overloaded concurrency_limit_exceeded".split()
+)
+SERVER_CODES = frozenset(
+    "server_error internal_server_error internal_error internal api_error service_unavailable unavailable "
+    "service_unavailable_error unavailable_error overloaded bad_gateway gateway_timeout timeout_error "
+    "deadline_exceeded upstream_error".split()
 )
 CONTEXT_CODES = frozenset(
     "context_length_exceeded exceed_context_size_error string_above_max_length context_window_exceeded "
@@ -48,15 +55,53 @@ _CREDIT_WORDS = re.compile(
     r"(insufficient|not enough|no|low|lack of|out of|used up( all)?( your)?|exhausted( your)?|exceeded your) (\w+ )?"
     r"(credits?|balance|funds)\b|\b(credits?|balance|funds)( \w+)? (is |are |has been |have been )?"
     r"(too low|exhausted|insufficient|depleted|used up|overdue|negative|not enough|run out)|\b(top.?up|recharge)\b|"
-    r"(add|buy|purchase) (\w+ )?credits|payment (is )?required|billing (hard )?limit|余额不足|欠费",
+    r"(add|buy|purchase) (\w+ )?credits|payment (is )?required|billing (hard )?limit|余额不足|欠费|"
+    r"\b(monthly|spend(ing)?|budget)( \w+){0,2} (limits?|cap) (\w+ ){0,2}(reached|exceeded|hit)\b|"
+    r"\b(reach|exceed|hit)\w*( \w+){0,4} (monthly|spend(ing)?|budget)( \w+){0,2} (limits?|cap)\b|"
+    r"\bbudget (has been |was |is )?exceeded|exceeded (the |your )?(\w+ )?budget|\bkey limit exceeded",
+    re.IGNORECASE,
+)
+_USAGE_WORDS = re.compile(
+    r"\busage limits? (\w+ ){0,2}(reached|exceeded|hit)\b|\b(reach|exceed|hit)\w*( \w+){0,4} usage limits?\b",
     re.IGNORECASE,
 )
 _QUOTA_WORDS = re.compile(r"\bquota\b|\bbilling\b", re.IGNORECASE)
+# Where neither a status nor a code tells, a sentence must begin so: what is quoted in a refusal is not meant.
+_SENTENCE = r"(?:^|[.:;,!?|\])>-]\s*|\b\d{3}\s+)[\W_]{0,5}(?:(?:the|this|that|our|your|sorry|error)\b[\W_]{0,5}){0,3}"
+_RATE_SENTENCE = re.compile(
+    rf"\A\W*rate[ _-]?limit(?:ed|ing|s)?\W*\Z|{_SENTENCE}(?:too many (?:concurrent )?requests\b|"
+    r"(?:please )?slow down\b|quota exceeded\b.{0,60}\bper[ -](?:second|minute|hour|day)\b|"
+    r"(?:free tier |\w+ )?(?:rate|concurrency|requests?|per[ -](?:second|minute|hour|day)|[rt]p[md])[ -]?limits?\b"
+    r"(?: (?!not\b)\w+){0,4} (?:reached|exceeded|hit)\b|"
+    r"(?:request (?:was|is) )?(?:throttled|rate[ -]limited)\b|"
+    r"(?:you|we|organization|account|key|project|team|user|client|request) (?:(?!not\b)\w+ ){0,3}"
+    r"(?:exceeded|reached|hit|being|were|are) (?:(?!not\b)\w+ ){0,4}(?:rate[ -]?limit(?:s|ed)?|throttled)\b)|"
+    r"\b(?:try|retry) (?:again )?(?:in|after) (?:about )?[\d.]+ ?(?:ms|s|secs?|seconds?|m|mins?|minutes?)\b",
+    re.IGNORECASE,
+)
+_FOR_NOW = r"(?:(?:is|are|was|has been|currently|temporarily|too|now) ){0,3}"
+_SERVER_SENTENCE = re.compile(
+    rf"{_SENTENCE}(?:(?:an? )?(?:internal (?:server )?|(?:unexpected )?server )error\b|server had an error\b|"
+    r"bad gateway\b|gateway time-?out\b|overloaded\W*\Z|"
+    r"(?:upstream |inference )?(?:request|upstream|provider|model|inference) (?:timed out|time-?out)\b|"
+    r"we(?: are|'re) (?:currently )?experiencing (?:high|heavy|increased) (?:demand|load|traffic)\b|"
+    r"(?:temporarily|currently) (?:overloaded|unavailable|busy)\b(?! (?:in|for|to|with|on)\b)|"
+    rf"(?:\w+ )?(?:server|model|service|engine|system|provider|upstream|backend|api)s? {_FOR_NOW}"
+    r"(?:overloaded|busy|at (?:full )?capacity|temporarily down|under (?:heavy|high) load)\b|"
+    rf"(?:\w+ )?(?:(?:server|service|provider|upstream|backend|api) {_FOR_NOW}|"
+    r"model (?:is )?(?:temporarily|currently) )unavailable\b(?! (?:in|for|to|with|on)\b))",
+    re.IGNORECASE,
+)
+_ORDINARY_CODE = re.compile(r"invalid|bad_request|not_found|unsupported|denied|forbidden|unprocessable")
 _CONTEXT_WORDS = re.compile(
     r"context (length|size|window)|maximum context|"
     r"(prompt|input|request|message)s? (\w+ )?(is |are )?too (long|big|large)|"
     r"too many (input |prompt )?tokens|(exceeds?|over|beyond) (the )?(\w+ ){0,4}(context|input token|token limit)|"
-    r"reduce the length of the (messages|prompt|input)",
+    r"reduce the length of the (messages|prompt|input)|"
+    r"\b(input|prompt)s?( tokens?)?( count| length| size)?( \(\d[^)]*\)| of \d+| \d+)?( tokens)? (exceeds?|is over)\b|"
+    r"\b(maximum|max) (prompt|input) (length|size|tokens)|"
+    r"\binputs?`?( tokens)? must (be|have) (<|≤|less|fewer|at most)|"
+    r"\binputs?`? tokens \+ `?max_\w*tokens`? must be|range of input length",
     re.IGNORECASE,
 )
 _LOAD_WORDS = re.compile(
@@ -122,7 +167,7 @@ class ServerError:
             ("unloaded", bool(_LOAD_WORDS.search(text)) and status != 503),
             ("policy", bool(_POLICY_WORDS.search(text)) and status in {0, 400, 403, 404, 451}),
             ("auth", status in {401, 403, 407} or bool(codes & KEY_CODES)),
-            ("server", (status >= 500 and status != 501) or status in {408, 409, 425}),
+            ("server", (status >= 500 and status != 501) or status in {408, 409, 425} or self._is_busy()),
             ("path", status == 405 or (bool(_PATH_WORDS.search(text)) and status in {0, 400, 404})),
             ("model", bool(codes & MODEL_CODES) or (status in {0, 400, 404} and bool(_MODEL_WORDS.search(text)))),
             # Who knows the protocol answers with an error of it; what is no address, with a page or a word.
@@ -137,20 +182,29 @@ class ServerError:
         credit, status 402, words for a rate (a unit of time, a time to wait), plain words for an empty account, the
         code for a rate or a header that asks to wait.
         """
-        limited = self.status == 429 or bool(self.codes & RATE_CODES)
+        limited = self.status == 429 or bool(self.codes & RATE_CODES) or self._says(_RATE_SENTENCE)
         rate = bool(_RATE_WORDS.search(self.text))
-        empty = bool(_CREDIT_WORDS.search(self.text))
+        empty = bool(_CREDIT_WORDS.search(self.text)) or (not limited and bool(_USAGE_WORDS.search(self.text)))
         if self.codes & CREDIT_CODES or self.status == 402:
             return "credit"
         if limited and rate:
             return "rate-limit"
-        if empty and (limited or self.status in {0, 400, 401, 403, 404}):
+        if empty and (limited or self.status in {0, 400, 401, 403, 404, 412}):
             return "credit"
         if self.codes & RATE_CODES or (limited and self.retry_after is not None):
             return "rate-limit"
-        if limited and _QUOTA_WORDS.search(self.text):
+        if limited and (_QUOTA_WORDS.search(self.text) or _USAGE_WORDS.search(self.text)):
             return "credit"
         return "rate-limit" if limited else ""
+
+    def _is_busy(self) -> bool:
+        """Whether an error without a status is the server's own."""
+        return not self.status and (bool(self.codes & SERVER_CODES) or self._says(_SERVER_SENTENCE))
+
+    def _says(self, sentence: re.Pattern[str]) -> bool:
+        """Whether an error that has neither a status nor a code which tells its kind says so in a sentence."""
+        silent = not self.status and not self.param and not any(_ORDINARY_CODE.search(c) for c in self.codes)
+        return silent and bool(sentence.search(self.text))
 
 
 def from_status(status: int, body: str, headers: Mapping[str, str]) -> ServerError:
@@ -163,17 +217,21 @@ def from_status(status: int, body: str, headers: Mapping[str, str]) -> ServerErr
         text = _one_line(_TAGS.sub(" ", body))
         return ServerError(status, text, retry_after=retry_after(headers), is_json=False)
     error = _of(value, status, headers)
-    return error if error.text else ServerError(status, _one_line(body), error.codes)
+    return error if error.text else replace(error, text=_one_line(body))
 
 
 def inside(value: Any, headers: Mapping[str, str] | None = None) -> ServerError | None:
     """The error in a body whose status was a success, or in an event of a stream; ``None`` for an answer."""
+    if isinstance(value, list) and value and isinstance(value[0], Mapping) and value[0].get("error"):
+        value = value[0]
     if not isinstance(value, Mapping):
         return None
     choices = value.get("choices")
     first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else {}
     if first.get("error"):
         return _of(first, 0, headers or {})
+    if value.get("error") and first.get("finish_reason") == "error":
+        return _of(value, 0, headers or {})
     if first or isinstance(value.get("message"), Mapping):
         return None
     failed = value.get("object") == "error" or value.get("success") is False or value.get("type") == "error"
@@ -192,8 +250,8 @@ def _of(value: Any, status: int, headers: Mapping[str, str]) -> ServerError:
     codes = {_normal(found.get(k)) for k in ("code", "type", "status", "error")} - {""}
     inner = next((int(c) for c in sorted(codes) if c.isdigit() and 400 <= int(c) < 600), 0)
     wait = retry_after(headers)
-    if wait is None and isinstance(found.get("retry_after"), int | float):
-        wait = max(float(found["retry_after"]), 0.0)
+    if wait is None:
+        wait = _seconds(found.get("retry_after"))
     failed = found.get("failed_generation")
     return ServerError(
         status if status and not (status in {400, 500} and inner in {401, 402, 429}) else inner or status,
@@ -249,14 +307,23 @@ def _one_line(text: str) -> str:
 
 def retry_after(headers: Any) -> float | None:
     """Seconds of a ``Retry-After`` (seconds or a date) or ``retry-after-ms`` header."""
+    milliseconds = _seconds(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    text = headers.get("retry-after")
+    seconds = _seconds(text)
+    if seconds is not None or not text:
+        return seconds
     try:
-        if headers.get("retry-after-ms"):
-            return max(float(headers["retry-after-ms"]) / 1000, 0.0)
-        text = headers.get("retry-after")
-        if not text:
-            return None
-        if text.strip().replace(".", "", 1).isdigit():
-            return float(text)
         return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _seconds(value: Any) -> float | None:
+    """A number, or a text that is one (``"30"``, ``"30s"``), as one of 0 or more; ``None`` for anything else."""
+    try:
+        number = float(value.strip().removesuffix("s") if isinstance(value, str) else value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return max(number, 0.0) if math.isfinite(number) else None

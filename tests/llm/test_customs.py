@@ -44,6 +44,17 @@ THOUGHTS = {
     "channels": f"<|channel|>analysis<|message|>{DRAFT}<|end|><|start|>assistant<|channel|>final<|message|>{ANSWER}",
     "channels-bare": f"analysisMaybe {DRAFT}.assistantfinal{ANSWER}",
     "solution": f"<|begin_of_thought|>{DRAFT}<|end_of_thought|>{ANSWER}",
+    "part-of-a-name": f"<longcat_think>{DRAFT}</longcat_think>{ANSWER}",
+    "camel-case": f"<antThinking>{DRAFT}</antThinking>{ANSWER}",
+    "process": f"<thought_process>{DRAFT}</thought_process>{ANSWER}",
+    "chain": f"<cot>{DRAFT}</cot>{ANSWER}",
+    "one-bar": f"<|channel>thought\n{DRAFT}<channel|>{ANSWER}",
+    "bars": f"<|think|>{DRAFT}<|/think|>{ANSWER}",
+    "named-ends": f"<think_start>{DRAFT}<think_end>{ANSWER}",
+    "attribute": f'<details type="reasoning" done="true">\n<think>a</think>{DRAFT}</details>{ANSWER}',
+    "escaped": f"&lt;think&gt;{DRAFT}&lt;/think&gt;{ANSWER}",
+    "line": f"Thinking...\nMaybe {DRAFT}\n...done thinking.\n\n{ANSWER}",
+    "tag-in-a-draft": f'<think>{{"reason": "a </think> b", "rating": 1}} or {DRAFT}</think>{ANSWER}',
 }
 
 
@@ -60,13 +71,75 @@ def test_a_tag_is_one_in_whatever_letters(letters: str) -> None:
     assert blank_thoughts(f"[{letters}]I wonder[/{letters}]4").strip() == "4"
 
 
-@pytest.mark.parametrize("text", [f"<think>{DRAFT}", f"<|channel|>analysis<|message|>{DRAFT}", f"{DRAFT}</think>"])
-def test_a_thought_without_an_answer_is_none(text) -> None:
-    assert read_message({"content": text}, cut_off=True)[0] == ""
+OPENED = [
+    *(
+        "<think>",
+        "<longcat_think>",
+        "<|channel|>analysis<|message|>",
+        "<|channel>thought\n",
+        "<thought_process>",
+        "<cot>",
+    ),
+    *("<antThinking>", '<details type="reasoning">', "<details open type=reasoning>", "&lt;think&gt;", "Thinking…\n"),
+    *(
+        "<|thinking|>",
+        "<self-reflection>",
+        "<chain-of-thought>",
+        "<reasoning_steps>",
+        "<seed:cot>",
+        "<rationale>",
+        "<scratch_pad>",
+        "**Thinking...**\n",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", [*(f"{tag}Draft: {DRAFT} but" for tag in OPENED), f"{DRAFT}</think>"])
+@pytest.mark.parametrize("cut_off", [True, False])
+def test_a_thought_without_an_answer_is_none(text, cut_off) -> None:
+    assert read_message({"content": text}, cut_off=cut_off)[0] == ""
+
+
+THOUGHT_PARTS = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": DRAFT}]},
+    *({"type": kind, "text": DRAFT} for kind in ("reasoning_text", "reasoning.text", "summary_text", "thought")),
+    {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": DRAFT}]},
+    {"text": DRAFT, "thought": True},
+]
+
+
+@pytest.mark.parametrize("part", THOUGHT_PARTS)
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("answer", [ANSWER, ""])
+def test_parts_that_are_thoughts(part, streamed, answer) -> None:
+    content = [part, *([{"type": "text", "text": answer}] if answer else [])]
+
+    def script(body: dict[str, Any], n: int) -> Any:
+        deltas = [{"choices": [{"delta": {"content": [p]}, "finish_reason": None}]} for p in content]
+        end = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+        return Reply(events([*deltas, end, "[DONE]"]), kind="text/event-stream") if streamed else chat(content)
+
+    with ScriptedServer(script) as server:
+        said: list[str] = []
+        made = model(server).complete(ASK, on_text=said.append)
+        assert (made.text, made.thought, "".join(said)) == (answer, DRAFT, answer)
 
 
 @pytest.mark.parametrize(
-    "text", [ANSWER, '{"a": "he wrote </think> there"}', '```json\n{"a": "<think>"}\n```', "plain"]
+    "text",
+    [
+        *(
+            ANSWER,
+            '{"a": "he wrote </think> there"}',
+            '```json\n{"a": "<think>"}\n```',
+            "plain",
+            "<apricot>",
+            "a &lt; b",
+        ),
+        *(f'Here: {{"a": "{tag} is"}}' for tag in ("</think>", "<cot>", "&lt;think&gt;")),
+        *("{'a': 'it is </think> there',}", '{"a": "</think>", "b": "cut off', json.dumps('{"a": "</think>"}')),
+        *("<details><summary>Reasons</summary>4</details>", "Thinking of it... 4", "<b>rethought</b>"),
+    ],
 )
 def test_what_has_no_thought_stays(text) -> None:
     assert read_message({"content": text}) == (text, "")
@@ -210,6 +283,75 @@ REFUSALS: dict[str, tuple[Any, Any, str]] = {
         Reply({"error": {"message": '{"error": {"message": "unknown argument seed"}}'}}, 400),
         "no-seed",
     ),
+    "system-param": (
+        has_system,
+        error("Unsupported value: 'messages[0].role' does not support 'system' here.", param="messages[0].role"),
+        "no-system",
+    ),
+    "system-roles": (has_system, error("messages.0.role: Input should be 'user' or 'assistant'"), "no-system"),
+    "system-raised": (
+        has_system,
+        Reply({"error": {"message": "Only user and assistant roles are supported!", "code": 500}}, 500),
+        "no-system",
+    ),
+    "system-unknown": (has_system, error("Unknown role: system"), "no-system"),
+    "logprobs-allowed": (
+        lambda b: b.get("top_logprobs", 0) > 5,
+        error("Requested sample logprobs of 10, which is greater than max allowed: 5"),
+        "top_logprobs=5",
+    ),
+    "max_tokens-above": (
+        lambda b: b.get("max_tokens", 0) > 64,
+        error("max_tokens: 99 > 64, which is the maximum allowed number of output tokens for m"),
+        "max_tokens=64",
+    ),
+    "max_tokens-length": (
+        lambda b: b.get("max_tokens", 0) > 64,
+        error("max_tokens=99 cannot be greater than max_model_len=64. Please request fewer output tokens."),
+        "max_tokens=64",
+    ),
+    "max_tokens-other-name": (
+        lambda b: b.get("max_tokens", 0) > 64,
+        error("max_completion_tokens (99) cannot exceed 64"),
+        "max_tokens=64",
+    ),
+    "max_tokens-words-only": (
+        lambda b: b.get("max_tokens", 0) > 64,
+        error("Requested maximum tokens 99 exceed the model's maximum output of 64"),
+        "max_tokens=64",
+    ),
+    "logprobs-maximum": (lambda b: b.get("top_logprobs", 0) > 5, error("Maximum logprobs is 5"), "top_logprobs=5"),
+    "system-model": (has_system, Reply({"error": "Only user and model roles are supported!"}, 500), "no-system"),
+    "system-unexpected": (has_system, error("Unexpected message role."), "no-system"),
+    "schema-deep": (
+        lambda b: "maxItems" in json.dumps(b.get("response_format", {})),
+        error("Schema nesting too deep"),
+        "no-schema-bounds",
+    ),
+    "stream-quoted": (lambda b: not b.get("stream"), error("`stream` must be true"), "stream-only"),
+    "stream-set": (lambda b: not b.get("stream"), error("Please set stream=true"), "stream-only"),
+    "max_tokens-quoted": (
+        lambda b: b.get("max_tokens", 0) > 64,
+        error("`max_tokens` must be less than or equal to `64`, the maximum value for `max_tokens` is below"),
+        "max_tokens=64",
+    ),
+    "max_tokens-spelled": (
+        lambda b: "max_tokens" in b,
+        error("this model is not supported MaxTokens, please use MaxCompletionTokens"),
+        "max-completion-tokens",
+    ),
+    "schema-states": (
+        lambda b: "maxItems" in json.dumps(b.get("response_format", {})),
+        error("The specified schema produces a constraint that has too many states for serving."),
+        "no-schema-bounds",
+    ),
+    "schema-names": (
+        lambda b: "additionalProperties" in json.dumps(b.get("response_format", {})),
+        error("Unknown name \"additionalProperties\" at 'generation_config.response_schema': Cannot find field."),
+        "no-schema",
+    ),
+    "stream-enabled": (lambda b: not b.get("stream"), error("The stream parameter must be enabled"), "stream-only"),
+    "stream-false": (lambda b: not b.get("stream"), error("stream=False is not supported"), "stream-only"),
     "none-named": (
         lambda b: "logprobs" in b,
         error("No endpoints found that can handle the requested parameters.", 404),
@@ -251,6 +393,8 @@ def test_what_is_refused_is_left_out_and_remembered(refused, reply, adaptation, 
         ),
         error("Rate limit reached for max_tokens", 429),
         error("I do not like your tone."),
+        error("I cannot help, as an assistant, with this user role."),
+        error("messages.0.role: Input should be 'user', 'assistant', 'system' or 'tool'"),
         error("The model `seed-m` does not exist", 404),
     ],
 )
@@ -268,6 +412,42 @@ def test_what_did_not_help_is_not_remembered(schema) -> None:
         with pytest.raises(ModelError, match="requested parameters"):
             llm.complete(ASK, schema=schema, seed=1)
         assert len(server.requests) > 1 and not llm.adaptations
+
+
+CONTEXT = 8192
+TOO_LONG = {
+    "vllm": "'max_tokens' or 'max_completion_tokens' is too large: {m}. This model's maximum context length is 8192 "
+    "tokens and your request has {p} input tokens ({m} > 8192 - {p}).",
+    "openai": "This model's maximum context length is 8192 tokens. However, you requested {s} tokens ({p} in the "
+    "messages, {m} in the completion). Please reduce the length of the messages or completion.",
+    "tgi": "`inputs` tokens + `max_new_tokens` must be <= 8192. Given: {p} `inputs` tokens and {m} `max_new_tokens`",
+    "sum": "input length and `max_tokens` exceed context limit: {p} + {m} > 8,192, decrease them and try again",
+    "no-numbers": "The context length is exceeded.",
+}
+
+
+@pytest.mark.parametrize("name", TOO_LONG)
+@pytest.mark.parametrize("prompt", [500, 7500, 8150, 9000])
+def test_room_for_thoughts_makes_no_prompt_too_long(name, prompt, schema) -> None:
+    def script(body: dict[str, Any], n: int) -> Any:
+        most = body["max_tokens"]
+        if prompt + most > CONTEXT:
+            return error(TOO_LONG[name].format(m=most, p=prompt, s=prompt + most))
+        return chat(good(body))
+
+    with ScriptedServer(script) as server:
+        llm = model(server)
+        llm.memory.remember("thinks")
+        for _ in range(2):
+            if prompt > 8000:
+                with pytest.raises(ModelError, match="too long") as failed:
+                    llm.complete(ASK, schema=schema, max_tokens=600)
+                assert failed.value.kind == "context"
+            else:
+                assert llm.complete(ASK, schema=schema, max_tokens=600).text
+                most = server.requests[-1]["max_tokens"]
+                assert most == (600 if name == "no-numbers" else CONTEXT - prompt)
+        assert llm.adaptations == ("thinks",) and len(server.requests) <= 4
 
 
 def test_settings_by_hand(monkeypatch) -> None:

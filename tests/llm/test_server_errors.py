@@ -93,7 +93,96 @@ SAID = [
     (400, {"error": {"message": "Failed", "code": "json_validate_failed", "failed_generation": "{"}}, {}, "json"),
     (400, {"error": {"message": "Bad"}}, {}, "request"),
     (400, [{"error": {"code": 400, "message": "Bad", "status": "INVALID_ARGUMENT"}}], {}, "request"),
+    (
+        400,
+        {"error": {"message": "The input token count (1200000) exceeds the maximum number of tokens"}},
+        {},
+        "context",
+    ),
+    (422, {"error": "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens"}, {}, "context"),
+    (422, {"error": "`inputs` must have less than 1000 tokens. Given: 1012"}, {}, "context"),
+    (400, {"error": {"message": "Range of input length should be [1, 30720]"}}, {}, "context"),
+    (400, {"error": {"message": "This model's maximum prompt length is 8192, the request has 9000"}}, {}, "context"),
+    (429, {"error": {"message": "Monthly usage limit reached for this key"}}, {}, "credit"),
+    (429, {"error": {"message": "Usage limit reached"}}, {}, "credit"),
+    (429, {"error": {"message": "Usage limit reached, try again in 20 seconds"}}, {}, "rate-limit"),
+    (429, {"error": {"message": "Usage limit reached"}}, WAIT, "rate-limit"),
+    (
+        400,
+        {"error": {"message": "You have reached your specified API usage limits. Access again on 1 May"}},
+        {},
+        "credit",
+    ),
+    (412, {"error": {"message": "Account suspended, due to reaching the monthly spending limit"}}, {}, "credit"),
+    (403, {"error": {"message": "Key limit exceeded (monthly limit)", "code": 403}}, {}, "credit"),
+    (400, {"error": {"message": "Budget has been exceeded! Max budget: 0.5", "type": "budget_exceeded"}}, {}, "credit"),
 ]
+
+WITHOUT_A_STATUS = [
+    ("Rate limit reached, try again in 5s", "rate-limit"),
+    ("Rate limit exceeded: free-models-per-day", "rate-limit"),
+    ("You are being rate limited.", "rate-limit"),
+    ("Your organization has reached its rate limit", "rate-limit"),
+    ("429 Too Many Requests", "rate-limit"),
+    ("Upstream error from Cloud: too many requests", "rate-limit"),
+    ("Request was throttled.", "rate-limit"),
+    ({"message": "Too Many Requests"}, "rate-limit"),
+    ({"code": "rate_limit_exceeded"}, "rate-limit"),
+    ("Please slow down.", "rate-limit"),
+    ("Concurrency limit exceeded for this key", "rate-limit"),
+    ("Quota exceeded: 15 requests per minute", "rate-limit"),
+    ("server overloaded", "server"),
+    ("The server had an error while processing your request. Sorry about that!", "server"),
+    ("We're currently experiencing high demand.", "server"),
+    ("Upstream request timed out", "server"),
+    ("Model service overloaded. Please try again later.", "server"),
+    ("Overloaded", "server"),
+    ("The model is currently overloaded with other requests.", "server"),
+    ("The server is busy, please try again later", "server"),
+    ("Service temporarily unavailable", "server"),
+    ("503 Service Unavailable", "server"),
+    ("An internal error has occurred.", "server"),
+    ({"message": "Internal server error", "type": "server_error"}, "server"),
+    ({"message": "Something went wrong", "type": "api_error"}, "server"),
+    ({"message": "Try later", "status": "UNAVAILABLE"}, "server"),
+    # Refusals that have a word of these in them.
+    ({"message": "Internal server error", "type": "invalid_request_error"}, "request"),
+    ({"message": "Too many requests", "param": "messages"}, "request"),
+    ({"message": "The server is busy", "code": 400}, "request"),
+    ("I can't discuss how a server overloaded its rate limit", "request"),
+    ("Unsupported parameter: rate_limit", "request"),
+    ("Unsupported parameter: timeout", "request"),
+    ("Sorry, the prompt mentions rate limits that are exceeded", "request"),
+    ("I won't rate films in which a model timed out", "request"),
+    ("The rate limit parameter was not reached", "request"),
+    ("The system role is unavailable", "request"),
+    ("The model is unavailable in your region", "model"),
+    ("logprobs is not supported by this server", "request"),
+]
+
+
+@pytest.mark.parametrize(("said", "kind"), WITHOUT_A_STATUS)
+def test_what_an_error_without_a_status_means(said, kind) -> None:
+    for value in (
+        {"error": said},
+        [{"error": said}],
+        {"error": said, "choices": [{"delta": {}, "finish_reason": "error"}]},
+    ):
+        error = inside(value)
+        assert error is not None and error.kind == kind, error
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", "null", '""', "", "Slow", '{"error": {}}', '{"error": {"code": 429}}'])
+def test_the_wait_that_a_server_asks_for_is_kept_whatever_it_says(body) -> None:
+    for headers in ({"retry-after": "3600"}, {"retry-after": "3600", "retry-after-ms": "soon"}):
+        assert from_status(429, body, headers).retry_after == 3600
+    assert from_status(429, body, {"retry-after-ms": "1500", "retry-after": "9"}).retry_after == 1.5
+    assert from_status(429, body, {"retry-after": "soon"}).retry_after is None
+
+
+@pytest.mark.parametrize(("said", "seconds"), [(20, 20), ("20", 20), ("20s", 20), ("soon", None), (float("nan"), None)])
+def test_a_wait_may_stand_in_the_body(said, seconds) -> None:
+    assert from_status(429, json.dumps({"error": {"message": "Slow", "retry_after": said}}), {}).retry_after == seconds
 
 
 @pytest.mark.parametrize(("status", "body", "headers", "kind"), SAID)

@@ -140,6 +140,25 @@ def test_ratings_by_id(items, ml100k) -> None:
     assert [m.rating for m in read_ratings('{"ratings": {"1": 4, "50": "3"}}', items, ml100k.scale)] == [4, 3, None]
 
 
+@pytest.mark.parametrize("tag", ["</think>", "<think>", "<|end|>", "<cot>", "</thought_process>", "&lt;/think&gt;"])
+@pytest.mark.parametrize("spoil", [str, repr, MENDED["trailing-commas"], lambda t: t[: t.index('"item_id": 172') + 40]])
+def test_a_tag_in_a_reason_is_a_word(items, ml100k, tag, spoil) -> None:
+    rows = [{**row, "reason": f"a {tag} b"} for row in ROWS]
+    text = spoil(json.dumps({"ratings": rows}) if spoil is not repr else {"ratings": rows})
+    made = read_ratings(f"<think>{DRAFT} but</think>{text}", items, ml100k.scale)
+    assert [m.rating for m in made][:2] == [4, 4] and made[0].reason == f"a {tag} b"
+    assert [m.rating for m in read_ratings(json.dumps(text), items, ml100k.scale)][:2] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    "tag", ["<longcat_think>", "<cot>", '<details type="reasoning">', "Thinking…\n", "&lt;think&gt;"]
+)
+def test_a_draft_in_a_thought_is_no_rating(items, ml100k, tag) -> None:
+    with pytest.raises(ModelError) as failed:
+        read_ratings(f"{tag}Draft: {DRAFT} but", items, ml100k.scale)
+    assert failed.value.kind == "invalid"
+
+
 TWO = {
     "draft-first": f"{DRAFT}\nHmm, too harsh. So:\n{GOOD}",
     "draft-is-json-answer-is-not": f"{DRAFT}\nSo:\n{re.sub(r'([}])', r',}', GOOD)}",
