@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import sys
+import unicodedata
 from pathlib import Path
 
 import platformdirs
@@ -142,8 +143,18 @@ def allowed_hosts() -> list[str]:
     return os.environ.get("LUSIFER_HOSTS", "").replace(",", " ").split()
 
 
-_OURS = re.compile(r"""\s*(?:(?:export|set|setx|env)\s+|\$env:)?['"]?(LUSIFER_\w+)""", re.IGNORECASE)
-"""The beginning of a line that is about a variable of ours."""
+_OURS = re.compile(r"(?<!\w)LUSIFER(?:[-_.\u2010-\u2015]+(\w[\w-]*)|[\W_]*(PUBLIC)(?!\w))", re.IGNORECASE)
+"""What looks like the name of a variable of ours, misspelled ones included."""
+
+
+def _our_variable(line: str) -> str:
+    """The variable of ours that a line means to set, by its right name; empty for another line or a comment.
+
+    A list's dash, a command and marks that nobody sees may stand before it.
+    """
+    head = "".join(c for c in line.lstrip().partition("=")[0] if unicodedata.category(c) != "Cf")
+    found = None if head.startswith("#") else _OURS.search(head.partition("\n")[0])
+    return "LUSIFER_" + re.sub(r"[\W_]+", "_", found[1] or found[2]).upper() if found else ""
 
 
 class _StderrHandler(logging.Handler):
@@ -203,13 +214,13 @@ def load_env_file(path: Path | None = None) -> None:
     values: dict[str, str] = {}
     for binding in bindings:
         name, value, written = binding.key or "", binding.value, binding.original
-        ours = _OURS.match(written.string)
-        if ours and (value is None or name != ours[1].upper()):
+        ours = _our_variable(written.string)
+        if ours and (value is None or name != ours):
             # Passed over in silence, it would leave what it says undone.
-            line = written.line + written.string[: ours.start(1)].count("\n")
+            blank = written.string[: len(written.string) - len(written.string.lstrip())]
             raise InvalidInputError(
-                f"Line {line} of {file} names {ours[1]} and does not set it.",
-                f"Write {ours[1].upper()}=VALUE, on a line of its own.",
+                f"Line {written.line + blank.count(chr(10))} of {file} names {ours} and does not set it.",
+                f"Write {ours}=VALUE, on a line of its own.",
             )
         if value is not None and name.isidentifier():
             values[name] = value.strip()  # the last of several holds

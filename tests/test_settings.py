@@ -189,6 +189,36 @@ LINES = {
     "set LUSIFER_PUBLIC=1": None,
     "$env:LUSIFER_PUBLIC=1": None,
     'LUSIFER_PUBLIC="1': None,
+    "- LUSIFER_PUBLIC=1": None,
+    "  -  LUSIFER_PUBLIC: 1": None,
+    "LUSIFER-PUBLIC=1": None,
+    "lusifer-public: 1": None,
+    "LUSIFER PUBLIC=1": None,
+    "LUSIFER.PUBLIC=1": None,
+    "LUSIFER_PUBLIC =1": True,
+    "LUSIFER__PUBLIC=1": None,
+    "LUSIFERPUBLIC=1": None,
+    "\u200bLUSIFER_PUBLIC=1": None,
+    "\ufeffLUSIFER_PUBLIC=1": None,
+    "LUSIFER_\u200bPUBLIC=1": None,
+    "LUSIFER_PUBLIC\u200b=1": None,
+    "\u00a0LUSIFER_PUBLIC=1": True,
+    "LUSIFER\u2011PUBLIC=1": None,
+    "\u201cLUSIFER_PUBLIC\u201d=1": None,
+    "ENV LUSIFER_PUBLIC=1": None,
+    "declare -x LUSIFER_PUBLIC=1": None,
+    "setenv LUSIFER_PUBLIC 1": None,
+    "* LUSIFER_PUBLIC=1": None,
+    "-e LUSIFER_PUBLIC=1": None,
+    "; LUSIFER_PUBLIC=1": None,
+    "// LUSIFER_PUBLIC=1": None,
+    "#LUSIFER_PUBLIC=1": False,
+    "  # - LUSIFER_PUBLIC=1": False,
+    "NOTE=about LUSIFER_PUBLIC=1": False,
+    "LUSIFER_PUBLIC_NOTE=1": False,
+    "lusifer/public=1": None,
+    "[lusifer explorer]\nLUSIFER_PUBLIC=1": True,
+    "A='\nLUSIFER_PUBLIC=1\n'": False,
 }
 """Lines, and whether the server is public: ``None`` for not at all."""
 
@@ -197,9 +227,9 @@ LINES = {
 def test_a_line_is_public_or_private_or_stops_the_start(line, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("LUSIFER_PUBLIC", "")
     monkeypatch.delenv("LUSIFER_PUBLIC")
-    (tmp_path / ".env").write_text(f"OTHER=2\n{line}\nNEXT_LINE=3\n")
+    (tmp_path / ".env").write_text(f"OTHER=2\n{line}\nNEXT_LINE=3\n", encoding="utf-8")
     if LINES[line] is None:
-        with pytest.raises(InvalidInputError, match="LUSIFER_PUBLIC|lusifer_public"):
+        with pytest.raises(InvalidInputError, match="(?i)LUSIFER.{0,2}PUBLIC"):
             settings.load_env_file(tmp_path / ".env")
             settings.check_switches()
     else:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from typing import Any
 
-from lusifer.datasets.json_records import is_deep, literal
+from lusifer.datasets.json_records import structure
 
 _TAGS = re.compile(r"</?(?:a|b|br|div|em|font|h[1-6]|i|li|ol|p|span|strong|u|ul)\b[^<>]*>", re.I)
 _YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
@@ -25,7 +24,7 @@ def plain_text(value: Any, *, tags: bool = False) -> str:
         return " ".join(filter(None, (plain_text(v, tags=tags) for v in value)))
     text = "" if value is None else str(value)
     if text[:2] in {"['", '["', "[]"} and text.rstrip().endswith("]"):
-        parts = _structure(text)
+        parts = structure(text)
         if isinstance(parts, list) and all(isinstance(p, str) for p in parts):
             return plain_text(parts, tags=tags)
     for _ in range(3):  # some tables hold entities of entities
@@ -56,27 +55,11 @@ def name_list(value: Any, separator: str = "|") -> tuple[str, ...]:
 
     text = value.strip() if isinstance(value, str) else ""
     if isinstance(value, str):
-        whole = _structure(text)
+        whole = structure(text)
         take(whole if whole is not None else [p.strip(" '\"") for p in text.strip("[]").split(separator)])
     else:
-        take([_structure(v) or v if isinstance(v, str) else v for v in value] if isinstance(value, list) else value)
+        take([structure(v) or v if isinstance(v, str) else v for v in value] if isinstance(value, list) else value)
     return tuple(sorted(n for n in names if n and n.lower() not in {"nan", "none", "null", "\\n"}))
-
-
-def _structure(text: str) -> Any:
-    """What a text in brackets holds, as JSON or Python writes it; ``None`` for a text that is neither."""
-    text = text.strip()
-    if text[:1] + text[-1:] not in {"[]", "{}", "()"} or is_deep(text):
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        found = literal(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, list | tuple | dict | set) else None
 
 
 def year_of(value: Any) -> int | None:

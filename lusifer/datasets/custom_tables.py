@@ -33,6 +33,7 @@ from lusifer.datasets.ingest import RatingColumns, read_ratings, scale_of
 from lusifer.datasets.mapping_preview import MappingPreview, check_columns, preview_mapping
 from lusifer.datasets.mapping_proposal import guess_time_unit, propose_mapping, sample_column
 from lusifer.datasets.movielens import Parsed
+from lusifer.datasets.nested_columns import plain_column
 from lusifer.datasets.rating_files import rating_columns
 from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_joins import MIN_SHARE, read_links
@@ -266,7 +267,7 @@ def _cells(column: pa.ChunkedArray) -> list[Any]:
     """Lists as they are, anything else as Arrow writes it."""
     if pa.types.is_nested(column.type):
         return ["" if v is None else v for v in column.to_pylist()]
-    return [str(v).strip() for v in column.cast(pa.string()).fill_null("").to_pylist()]
+    return [str(v).strip() for v in plain_column(column).cast(pa.string()).fill_null("").to_pylist()]
 
 
 def _items(
@@ -287,13 +288,16 @@ def _items(
         if number is None or not title:
             report.add("item", 1, file, line, row["id"] or title)
             continue
+        year, item_genres = year_of(row.get("year")), name_list(row.get("genres"), mapping.separator)
         if number in rows:
-            report.add("item-twice", 1, file, line, row["id"])
+            if rows[number][:2] == (title, year) and not {*item_genres} <= {*rows[number][2]}:  # a row for each genre
+                rows[number] = title, year, tuple(sorted({*rows[number][2], *item_genres}))
+            else:
+                report.add("item-twice", 1, file, line, row["id"])
             continue
-        item_genres = name_list(row.get("genres"), mapping.separator)
         if "genres" in row and not item_genres:
             report.add("genres", 1, file, line, title)
-        rows[number] = title, year_of(row.get("year")), item_genres
+        rows[number] = title, year, item_genres
         if text := plain_text(row.get("text"), tags=True):
             texts[number] = text
     frame = items_frame(rows)

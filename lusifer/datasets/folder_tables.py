@@ -59,6 +59,24 @@ class FolderTable:
                     break
         return roles_found
 
+    def item_roles(self, id_column: str = "") -> dict[str, str]:
+        """Role → column of a table of items; ``id_column`` is none of the others where no line names the columns."""
+        if not self.unnamed:
+            return self.guess("items")
+        roles: dict[str, str] = {}
+        for name, values in self.columns.items():
+            if name == id_column:
+                continue
+            texts = [str(v) for v in values if v not in (None, "")]
+            words = sum(any(ch.isalpha() for ch in t) for t in texts)
+            if not texts or 2 * words < len(texts):
+                continue
+            if "title" not in roles:
+                roles["title"] = name
+            elif "genres" not in roles and len({g for t in texts for g in t.split("|")}) <= 60:
+                roles["genres"] = name
+        return roles
+
 
 @dataclass(frozen=True)
 class FolderTables:

@@ -16,6 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lusifer.datasets.json_records import structure
+from lusifer.datasets.nested_columns import plain_column
+
 MAX_NUMBER = 999_999_999
 """The largest id that is its own number; beyond are the numbers of texts (all are int32)."""
 _PLAIN = r"^(?:0|[1-9][0-9]{0,8})$"
@@ -32,6 +35,11 @@ _UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"
 def clean_id(text: str) -> str:
     """An id without blanks and unseen marks around it."""
     return text.strip().strip(_UNSEEN).strip()
+
+
+def is_structure(text: str) -> bool:
+    """Whether a text is an object or a list, of JSON or Python, and so no id."""
+    return text[:1] in {"{", "["} and isinstance(structure(text), dict | list)
 
 
 def bare_number(text: str) -> str:
@@ -96,7 +104,7 @@ class IdEncoder:
     def number(self, text: str, *, spell: bool = True) -> int | None:
         """The number of one id, a new one where it is new; ``None`` for one that can't be."""
         text = clean_id(text)
-        if text in MISSING:
+        if text in MISSING or is_structure(text):
             return None
         if self._known is not None:
             return self._known.get(text)
@@ -119,6 +127,7 @@ class IdEncoder:
             column: ids of any type.
             spell: whether ids are shown as they are written here, where two tables write them in two ways.
         """
+        column = plain_column(column)
         if pa.types.is_integer(column.type) and self._known is None:
             low, high = (pc.min_max(column)[end].as_py() for end in ("min", "max"))
             if low is None or (low >= 0 and high <= MAX_NUMBER):

@@ -39,7 +39,7 @@ def record(line: str) -> dict[str, Any] | None:
 
 
 def literal(text: str) -> Any:
-    """A Python literal's value.
+    """A Python literal's value; ``nan``, as pandas leaves it in dictionaries, is ``None``.
 
     Raises:
         ValueError: it is none, or nested without end.
@@ -47,28 +47,58 @@ def literal(text: str) -> Any:
     if is_deep(text):
         raise ValueError("nested too deep")
     try:
-        return ast.literal_eval(text)
+        tree = ast.parse(text, mode="eval")
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise ValueError(str(error)[:80]) from None
-
-
-def literal_record(line: str) -> dict[str, Any] | None:
-    """A line's Python dictionary; ``None`` for anything else."""
     try:
-        value = literal(line.strip())
+        return ast.literal_eval(_WithoutNaN().visit(tree) if "nan" in text else tree)
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        odd = next((n for n in ast.walk(tree) if isinstance(n, ast.Call | ast.Name | ast.Attribute)), None)
+        said = ast.get_source_segment(text, odd) if odd else None
+        raise ValueError(f"{(said or 'it')[:40]} is no plain value") from None
+
+
+class _WithoutNaN(ast.NodeTransformer):
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(None) if node.id == "nan" else node
+
+
+def structure(text: str) -> Any:
+    """What a text in brackets holds, as JSON or Python writes it; ``None`` for a text that is neither."""
+    text = text.strip()
+    if text[:1] + text[-1:] not in {"[]", "{}", "()"} or is_deep(text):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        found = literal(text)
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
+    return found if isinstance(found, list | tuple | dict | set) else None
+
+
+def literal_record(line: str) -> dict[str, Any] | str:
+    """A line's Python dictionary; for anything else why it is none."""
+    try:
+        value = literal(line.strip())
+    except ValueError as error:
+        return str(error)
+    return value if isinstance(value, dict) else "it is no dictionary"
 
 
 def line_records(file: TextIO, form: str) -> Iterator[tuple[int, dict[str, Any] | None, str]]:
     """(number, record or ``None`` for a line that is none, line) of each line that isn't empty."""
-    read = literal_record if form == "literals" else record
     number = 0
     for line in file:
         if line.strip():
             number += 1
-            yield number, read(line), line.strip()
+            found = literal_record(line) if form == "literals" else record(line)
+            if isinstance(found, str):
+                yield number, None, f"{found}: {line.strip()}"
+            else:
+                yield number, found, line.strip()
 
 
 def document_records(file: TextIO, name: str) -> Iterator[tuple[int, dict[str, Any] | None, str]]:
@@ -118,9 +148,15 @@ def _turned(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """The records of an object that holds a table in another order, as pandas writes it; ``None`` for any other.
 
     Column → list of cells, column → row → cell, or row → column → cell; rows are told from columns by their names,
-    which are numbers.
+    which are numbers. Or names of the columns beside a list of rows (``split``).
     """
     parts = list(value.values())
+    if {"columns", "data"} <= value.keys() <= {"columns", "index", "data"}:
+        names, rows = value["columns"], value["data"]
+        if isinstance(names, list) and isinstance(rows, list):
+            if all(isinstance(row, list) and len(row) == len(names) for row in rows):
+                return [dict(zip(map(str, names), row, strict=True)) for row in rows]
+            return None
     if len(parts) > 1 and all(isinstance(p, list) and len(p) == len(parts[0]) > 0 for p in parts):
         if any(isinstance(cell, dict) for p in parts for cell in p):
             return None

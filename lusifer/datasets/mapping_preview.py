@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lusifer.datasets.cell_texts import name_list, plain_text
 from lusifer.datasets.data_quality import DataQualityReport
-from lusifer.datasets.folder_tables import plain_name, read_folder
+from lusifer.datasets.folder_tables import FolderTable, plain_name, read_folder
 from lusifer.datasets.id_encoder import bare_number
 from lusifer.datasets.ingest import MAX_RATING, scale_of
 from lusifer.datasets.mapping_proposal import sample_column
@@ -26,10 +27,19 @@ from lusifer.datasets.table_files import TEXT, scan, table_suffix
 from lusifer.datasets.table_joins import MIN_SHARE, SAMPLE_ROWS, Join, column_ids, read_links
 from lusifer.datasets.table_mapping import TableMapping, TableSpec, check_mapping
 from lusifer.datasets.table_reader import blocks, library_errors_named
-from lusifer.datasets.timestamps import guess_time_form, read_times
+from lusifer.datasets.timestamps import (
+    FIRST_YEAR,
+    NEARLY_ALL,
+    NO_TIME,
+    TimeForm,
+    guess_time_form,
+    is_plausible,
+    read_times,
+)
 from lusifer.errors import DatasetError
 
 FIRST_ROWS = 3
+_NO_ROLE = "no role for it"
 LEVELS = 30
 """Ratings of a histogram that are printed."""
 
@@ -160,7 +170,17 @@ def _preview(folder: Path, mapping: TableMapping) -> MappingPreview:
     found = find_rating_files(there.tables)
     left_out = {**there.passed_over, **(found.left_out if found else {})}
     used = set(mapping.files)
-    left_out |= {n: "no role for it" for n in there.tables if n not in left_out}
+    left_out |= {n: _NO_ROLE for n in there.tables if n not in left_out}
+    for table, column in _titles_left_out(
+        [there.tables[n] for n in there.tables if n not in used and left_out[n] == _NO_ROLE]
+    ):
+        if mapping.items is None:
+            concerns.append(
+                f"{table} has titles ({column}) and is not read: none of its columns has an id of the ratings for "
+                "each title (--set items.file and items.id say which)"
+            )
+        else:
+            notes.append(f"{table} has titles too ({column}) and is not read")
     if mapping.ratings.more:
         notes.append(f"{len(mapping.ratings.files)} files are read as one table: {', '.join(mapping.ratings.files)}")
     if mapping.test:
@@ -183,6 +203,17 @@ def _preview(folder: Path, mapping: TableMapping) -> MappingPreview:
         tuple(notes),
         tuple(concerns),
     )
+
+
+def _titles_left_out(tables: Sequence[FolderTable]) -> list[tuple[str, str]]:
+    """(file, column) of tables that nothing is read of and that seem to describe items."""
+    found = []
+    for table in tables:
+        title = table.guess("items").get("title", "")
+        is_of_people = "user" in table.guess("ratings") or {"age", "gender", "occupation"} & table.guess("users").keys()
+        if title and not is_of_people:
+            found.append((table.file, title))
+    return found
 
 
 def _tables(mapping: TableMapping) -> list[tuple[str, TableSpec]]:
@@ -302,8 +333,31 @@ def _times(
         concerns.append(f"the dates in {column} can be read as {ways} (--date-format says which)")
     elif len(raw) and not len(fine):
         concerns.append(f"no time in {column} can be read (--unit and --date-format say how)")
+    else:
+        concerns += _doubtful_times(column, raw, seconds, mapping.time_form)
     times = tuple((str(v), _iso(s)) for v, s in zip(raw[:FIRST_ROWS], seconds[:FIRST_ROWS].tolist(), strict=True))
     return times, (_iso(fine.min()), _iso(fine.max())) if len(fine) else None, concerns
+
+
+def _doubtful_times(column: str, raw: Sequence[Any], seconds: NDArray[np.float64], form: TimeForm) -> list[str]:
+    """That a form reads a part of the times only, or most as times that no ratings are of."""
+    there = np.array([v is not None and str(v).strip() not in NO_TIME for v in raw], dtype=bool)
+    fine = np.isfinite(seconds) & there
+    way = f"as {form.format or 'ISO 8601'}" if form.unit == "date" else f"in {form.unit}"
+    if fine.sum() < min(NEARLY_ALL * there.sum(), there.sum() - 1):  # one odd cell is no sign of a wrong form
+        odd = raw[int(np.flatnonzero(there & ~fine)[0])]
+        return [
+            f"only {fine.sum():,} of {there.sum():,} times in {column} can be read {way}, not {str(odd)[:40]!r} "
+            "(--unit and --date-format say how)"
+        ]
+    out = fine & ~is_plausible(seconds)
+    if 2 * out.sum() <= fine.sum():
+        return []
+    first = int(np.flatnonzero(out)[0])
+    return [
+        f"{out.sum():,} of {fine.sum():,} times in {column}, read {way}, are before {FIRST_YEAR} or still to come: "
+        f"{str(raw[first])[:40]} is {_iso(seconds[first])} (--unit and --date-format say how)"
+    ]
 
 
 def _iso(seconds: float) -> str:

@@ -128,36 +128,17 @@ def _find_items(
     """The table that describes the items: of those with titles the one that most ratings find their item in."""
     found = []
     for table in tables.values():
-        if "title" not in _item_roles(table):
+        if "title" not in table.item_roles():
             continue
         links = [t for t in tables.values() if t.file != table.file and not t.unnamed]
         join = find_join(folder, rated, rated_column, table, links, encoding)
         if join is None:
             continue
-        roles = {r: c for r, c in _item_roles(table, join.described).items() if c != join.described and r != "id"}
+        roles = {r: c for r, c in table.item_roles(join.described).items() if c != join.described and r != "id"}
         roles = {"id": join.described} | roles
         if "title" in roles:
             found.append((table, roles, join))
     return max(found, key=lambda f: (round(f[2].share, 2), len(f[1]), f[0].size), default=None)
-
-
-def _item_roles(table: FolderTable, id_column: str = "") -> dict[str, str]:
-    """Role → column; ``id_column`` is none of the others where no line names the columns."""
-    if not table.unnamed:
-        return table.guess("items")
-    roles: dict[str, str] = {}
-    for name, values in table.columns.items():
-        if name == id_column:
-            continue
-        texts = [str(v) for v in values if v not in (None, "")]
-        words = sum(any(ch.isalpha() for ch in t) for t in texts)
-        if not texts or 2 * words < len(texts):
-            continue
-        if "title" not in roles:
-            roles["title"] = name
-        elif "genres" not in roles and len({g for t in texts for g in t.split("|")}) <= 60:
-            roles["genres"] = name
-    return roles
 
 
 def _find_users(

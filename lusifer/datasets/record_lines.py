@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _OPENS, _OPENS_AT_ONCE = re.compile(' *"'), re.compile('"')
+BLANKS = "  *"
+"""As a separator: any number of blanks, as in tables whose columns are aligned."""
 MAX_LINES = 200
 """Lines that one cell may have where the file breaks its form elsewhere."""
 
@@ -56,6 +58,8 @@ class Dialect:
     def split(self, line: str) -> tuple[list[str], bool]:
         """A line's cells, and whether one of them opens with a quotation mark and does not close."""
         line = line.rstrip("\r\n")
+        if self.separator == BLANKS:
+            return line.split(), False
         if not self.quoted or '"' not in line:
             return line.split(self.separator), False
         standard, escaped = _cell_patterns(self.separator)

@@ -16,7 +16,7 @@ from pathlib import Path
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.headed_records import COLUMNS, is_headed
 from lusifer.datasets.json_records import literal_record, record
-from lusifer.datasets.record_lines import Dialect, RowShape, quoted_cells
+from lusifer.datasets.record_lines import BLANKS, Dialect, RowShape, quoted_cells
 from lusifer.datasets.table_files import (
     ATOMIC,
     JSON,
@@ -38,9 +38,12 @@ HEAD = 1 << 18
 """Characters by which a file is told."""
 HEAD_LINES = 400
 """Lines of these."""
+_PYTHON = re.compile(r"\{\s*u?'")
+"""How a dictionary that Python has written begins; JSON has no such quotation marks."""
 _TYPED = re.compile(r":(?:token|token_seq|float|float_seq)$")
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
-_SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?$', re.I)
+_RUN = re.compile(r"(?:[^\w\r\n]|_)+")
+_SEPARATOR_LINE = re.compile(r'"?sep=(\\t|.{1,5}?)"?$', re.I)
 
 
 def source_of(path: Path, report: DataQualityReport | None = None, encoding: str = "") -> Source:
@@ -88,7 +91,7 @@ def _json_form(head: str) -> str:
         if value is not None:
             holds_rows = any(isinstance(v, dict) or (isinstance(v, list) and v) for v in value.values())
             return "document" if holds_rows and not rest.strip() else "json"
-        return "document" if literal_record(first) is None else "literals"
+        return "literals" if _PYTHON.match(first) or isinstance(literal_record(first), dict) else "document"
     return "document" if first.startswith("[") else "json"
 
 
@@ -109,7 +112,7 @@ def _text_source(source: Source, head: str) -> Source:
     while skip < len(lines) and not lines[skip].strip():
         skip += 1
     skip = _behind_comments(lines, skip, separator)
-    dialect = Dialect(separator, looked.quotes and separator != "::")
+    dialect = Dialect(separator, looked.quotes and len(separator) == 1)
     if dialect.quoted and separator == "\t":
         dialect = Dialect(separator, _tab_quotes(lines[skip:]))
     rows = [row for _, row in dialect.rows(iter(lines[skip:]), dialect.shape(lines[skip:]))]
@@ -118,6 +121,7 @@ def _text_source(source: Source, head: str) -> Source:
     columns, header = _columns(rows)
     told = replace(source, separator=separator, columns=tuple(columns), quoted=dialect.quoted, skip=skip + header)
     is_broken = looked.broken > 0 or source.encoding != looked.encoding
+    is_broken = is_broken or (told.is_translated and source.encoding not in {"utf-8", "cp1252", "latin-1"})
     if not dialect.quoted or _well_quoted(told, RowShape.of(rows[header:], len(columns))):
         return replace(told, careful=is_broken)
     if separator == "\t":
@@ -147,16 +151,71 @@ def _separator_of(lines: Sequence[str], ending: str) -> str:
     best, best_score = ",", (0.0, 0)
     if ending in ATOMIC and sample and "\t" in sample[0]:
         return "\t"
+    has_idle = True
     for separator in SEPARATORS:
         if not sample or separator not in sample[0]:
             continue
         dialect = Dialect(separator, separator not in {"\t", "::"})
-        counts = Counter(len(row) for _, row in dialect.rows(iter(sample), dialect.shape(sample)))
+        rows = [row for _, row in dialect.rows(iter(sample), dialect.shape(sample))]
+        counts = Counter(map(len, rows))
         cells, often = max(counts.items(), key=lambda c: (c[1], c[0]))
         score = (round(often / counts.total(), 1), cells)
         if cells > 1 and (separator != " " or cells > 2) and score > best_score:
             best, best_score = separator, score
-    return best
+            texts = ["".join(column) for column in zip(*(r for r in rows if len(r) == cells), strict=True)]
+            has_idle = not all(any(map(str.isalnum, text)) for text in texts)
+    runs = {run.strip(" \"'") for line in sample for run in _RUN.findall(line) if best in run}
+    is_inside = len(runs) == 1 and best not in runs and best.strip() and best_score[1] > 2
+    is_certain = not has_idle and best_score[0] >= 0.9 and not is_inside
+    if is_certain and not (ending == ".dat" and best_score[1] == 2):
+        return best
+    unusual = unusual_delimiter(sample)
+    first = sample[0].split(unusual)[0] if unusual else ""
+    if unusual and sample[0].count(unusual) > is_certain and (best == " " or best not in first):
+        return unusual
+    return BLANKS if not is_certain and _is_aligned(sample) else best
+
+
+def unusual_delimiter(lines: Sequence[str]) -> str:
+    """The run of signs that cuts lines into equally many cells, none of them empty; empty for none.
+
+    One of three or more columns must be ratings, or the first one must tell the lines apart. Of several the one that
+    gives most cells is taken.
+    """
+    runs = {run.group() for run in _RUN.finditer(lines[0])} if len(lines) > 1 else set()
+    runs |= {form for run in runs for form in (run.rstrip("+-."), run.strip("\"'")) if form}
+    found = []
+    for run in runs - {""}:
+        rows = [[cell.strip() for cell in line.split(run)] for line in lines]
+        rows = [row for row in rows if len(row) == len(rows[0]) and all(row)]
+        single = run[0] if len(run) > 1 and len(set(run)) == 1 else None
+        if len(rows) < 0.95 * len(lines) or (single and _holds_columns(rows, single)):
+            continue
+        header = not any(_NUMBER.fullmatch(cell) for cell in rows[0])
+        columns = list(zip(*rows[header:], strict=True))
+        is_rated = len(columns) > 2 and any(_are_ratings(column) for column in columns)
+        if is_rated or (len(columns) > 1 and len(set(columns[0])) == len(columns[0])):
+            found.append((is_rated, len(columns), len(run), run))
+    return max(found)[3] if found else ""
+
+
+def _is_aligned(lines: Sequence[str]) -> bool:
+    """Whether blanks, now more and now fewer, stand between the cells of three columns or more, one of them ratings."""
+    rows = [line.split() for line in lines]
+    if len(rows) < 2 or len(rows[0]) < 3 or any(len(row) != len(rows[0]) for row in rows):
+        return False
+    header = not any(_NUMBER.fullmatch(cell) for cell in rows[0])
+    return any(_are_ratings(column) for column in zip(*rows[header:], strict=True))
+
+
+def _holds_columns(rows: Sequence[Sequence[str]], sign: str) -> bool:
+    """Whether cells hold more columns, and two of a sign stand around an empty one: not so between genres' names."""
+    cells = (cell for row in rows for cell in row if sign in cell)
+    return any(sign in ",\t" or not re.search(r"[^\W\d_]", cell) for cell in cells)
+
+
+def _are_ratings(cells: Sequence[str]) -> bool:
+    return len(set(cells)) <= 101 and all(_NUMBER.fullmatch(cell) for cell in cells)
 
 
 def _tab_quotes(lines: Sequence[str]) -> bool:

@@ -56,6 +56,11 @@ class Source:
         """How its lines are cut into cells."""
         return Dialect(self.separator, self.quoted)
 
+    @property
+    def is_translated(self) -> bool:
+        """Whether the separator is more than one byte, which Arrow knows none of."""
+        return len(self.separator.encode()) > 1
+
 
 class _Unpacked(io.RawIOBase):
     """A gzip file, read on the way; stops where it unpacks to far more than a table would."""

@@ -11,10 +11,12 @@ import pyarrow as pa
 
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.folder_tables import FolderTable, plain_name
-from lusifer.datasets.id_encoder import bare_number, clean_id
+from lusifer.datasets.id_encoder import bare_number, clean_id, is_structure
+from lusifer.datasets.nested_columns import plain_column
 from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_mapping import LinkSpec
 from lusifer.datasets.table_reader import blocks
+from lusifer.errors import DatasetError
 
 SAMPLE_ROWS = 2_000_000
 """Ratings that are looked at before a mapping is accepted."""
@@ -22,7 +24,12 @@ MIN_SHARE = 0.9
 """Share of the ratings that must find their item for a join to be taken without asking."""
 UNIQUE_SHARE = 0.8
 """Share of a column's cells that must differ for it to tell rows apart."""
-_ID_ENDINGS = ("id", "isbn", "isbn13", "asin", "code", "index", "key", "number", "item", "no")
+ONE_ITEM = 0.95
+"""Share of the ids whose rows must describe one item for a table to have several rows of one."""
+_ID_ENDINGS = (
+    *("id", "isbn", "isbn13", "asin", "code", "index", "key", "number", "item", "no"),
+    *("slug", "sku", "ean", "upc", "gtin", "doi", "uri"),
+)
 
 
 @dataclass(frozen=True)
@@ -60,14 +67,20 @@ class Join:
 
 
 def column_ids(folder: Path, files: Iterable[str], columns: Sequence[str], encoding: str = "") -> dict[str, pd.Series]:
-    """How often each id (as text) stands in some columns of tables, of the first `SAMPLE_ROWS` rows."""
+    """How often each id (as text) stands in some columns of tables, of the first `SAMPLE_ROWS` rows.
+
+    Raises:
+        DatasetError: a column holds objects or lists.
+    """
     counts: dict[str, list[pd.Series]] = {c: [] for c in columns}
     rows = 0
     for file in files:
         source = source_of(folder / file, encoding=encoding)
-        for _, block in blocks(source, DataQualityReport(), names=list(columns)):
+        for lines, block in blocks(source, DataQualityReport(), names=list(columns)):
             for column in columns:
                 counts[column].append(_texts(block[column]).value_counts())
+                if not rows and not len(counts[column][-1]):
+                    _check_ids(file, lines, column, block[column])
             rows += block.num_rows
             if rows >= SAMPLE_ROWS:
                 break
@@ -80,10 +93,27 @@ def column_ids(folder: Path, files: Iterable[str], columns: Sequence[str], encod
 def _texts(column: pa.ChunkedArray) -> pd.Series:
     if pa.types.is_nested(column.type):
         return pd.Series(dtype=str)
-    texts = column.cast(pa.string()).to_pandas().dropna().str.strip()
+    texts = plain_column(column).cast(pa.string()).to_pandas().dropna().str.strip()
+    opens = texts.str.startswith(("{", "["))
+    if opens.any():
+        texts = texts[~opens | ~texts.map(is_structure)]
     if not texts.map(str.isascii).all():
         texts = texts.map(clean_id)
     return texts[texts != ""]
+
+
+def _check_ids(file: str, lines: Sequence[int], column: str, cells: pa.ChunkedArray) -> None:
+    """Say so where all cells of a column are objects or lists.
+
+    Raises:
+        DatasetError: they are.
+    """
+    for line, cell in zip(lines, plain_column(cells).cast(pa.string()).to_pylist(), strict=True):
+        if cell and is_structure(cell):
+            raise DatasetError(
+                f"{file}, line {line}: {column} is {cell[:60]}, and an object or list is no id.",
+                "Write the ids as texts or numbers.",
+            )
 
 
 def find_join(
@@ -105,7 +135,11 @@ def find_join(
     """
     columns = _id_columns(table)
     counts = column_ids(folder, [table.file], columns, encoding) if columns else {}
-    ids = {c: set(s.index) for c, s in counts.items() if len(s) and len(s) >= UNIQUE_SHARE * s.sum()}
+    ids = {
+        c: set(s.index)
+        for c, s in counts.items()
+        if len(s) and (len(s) >= UNIQUE_SHARE * s.sum() or _has_rows_a_genre(folder, table, c, encoding))
+    }
     direct = [_measure(rated, rated_column, c, found) for c, found in ids.items()]
     shared = max((j for j in direct if j.is_shared_name), key=lambda j: j.share, default=None)
     if shared and shared.share >= MIN_SHARE:
@@ -119,6 +153,21 @@ def find_join(
     if shared and best and best.share < MIN_SHARE:
         return shared  # neither serves: the name says what was meant
     return best
+
+
+def _has_rows_a_genre(folder: Path, table: FolderTable, column: str, encoding: str) -> bool:
+    """Whether rows of one id describe one item: only their genres, and what has no role, differ."""
+    roles = {role: name for role, name in table.item_roles(column).items() if name != column}
+    if "title" not in roles:
+        return False
+    names = [column, *(roles[role] for role in ("title", "year", "text") if role in roles)]
+    source = source_of(folder / table.file, encoding=encoding)
+    parts = []
+    for _, block in blocks(source, DataQualityReport(), names=names):
+        texts = [plain_column(block[name]).cast(pa.string()) for name in names]
+        parts.append(pa.table(texts, [str(n) for n in range(len(names))]).to_pandas().drop_duplicates())
+    rows = pd.concat(parts).drop_duplicates() if parts else pd.DataFrame({"0": []})
+    return rows["0"].nunique() >= ONE_ITEM * len(rows) > 0
 
 
 def _names_meet(join: Join) -> bool:

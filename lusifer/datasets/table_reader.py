@@ -10,7 +10,6 @@ import contextlib
 import csv
 import io
 import itertools
-import json
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,8 @@ import pyarrow.parquet as pq
 from lusifer.datasets.data_quality import DataQualityReport, Problem
 from lusifer.datasets.headed_records import headed_records
 from lusifer.datasets.json_records import document_records, line_records
-from lusifer.datasets.record_lines import RowShape
+from lusifer.datasets.nested_columns import exact_block, json_column
+from lusifer.datasets.record_lines import BLANKS, RowShape
 from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_files import ATOMIC, TABULAR, Source, check_file, encoding_of, open_bytes, open_text
 from lusifer.errors import DatasetError
@@ -43,7 +43,9 @@ class _Translated(io.RawIOBase):
     """A file whose separator of several characters is a tab, read on the way; tabs in cells become spaces."""
 
     def __init__(self, file: BinaryIO, separator: bytes) -> None:
-        self.file, self.separator, self.rest = file, separator, b""
+        self.file, self.separator = file, separator
+        self._is_aligned = separator == BLANKS.encode()
+        self._beginnings = tuple(separator[:n] for n in range(1, len(separator)))
 
     def readable(self) -> bool:
         """Always."""
@@ -51,11 +53,14 @@ class _Translated(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes; a separator that a block cuts through is put together again."""
-        block = self.rest + self.file.read(size if size > 0 else BLOCK)
-        self.rest = b""
-        if block.endswith(self.separator[:1]):
-            more = self.file.read(1)
+        block = self.file.read(size if size > 0 else BLOCK)
+        if self._is_aligned:
+            block += self.file.readline()
+            return re.sub(rb"[ \t]+", b"\t", re.sub(rb"^[ \t]+|[ \t]+(?=\r?$)", b"", block, flags=re.M))
+        while block.endswith(self._beginnings) and (more := self.file.read(1)):
             block += more
+        if b"\t" in self.separator:
+            return block.replace(self.separator, b"\0").replace(b"\t", b" ").replace(b"\0", b"\t")
         return block.replace(b"\t", b" ").replace(self.separator, b"\t")
 
 
@@ -151,9 +156,13 @@ def _json(
         if set(columns) <= set(schema.names):
             with _json_reader(source, schema) as reader:
                 for batch in reader:
-                    yield range(row, row + batch.num_rows), pa.Table.from_batches([batch]).select(columns)
+                    block = exact_block(pa.Table.from_batches([batch]).select(columns))
+                    if block is None:
+                        break
+                    yield range(row, row + batch.num_rows), block
                     row += batch.num_rows
-            return
+                else:
+                    return
     yield from _json_slowly(source, report, columns, row - 1)
 
 
@@ -192,15 +201,16 @@ def _json_slowly(
 ) -> Iterator[tuple[Sequence[int], pa.Table]]:
     """The records behind the first ``done``, one by one and as texts.
 
-    For a file where a field is now one kind of value and now another (4, 4.5, "4"), or where a line is no JSON:
-    Arrow reads neither. A list stays one where a block has nothing else in that field.
+    For a file where a field is now one kind of value and now another (4, 4.5, "4") or a whole number beyond all of
+    Arrow's, or where a line is no JSON: Arrow reads none of these. A list stays one where a block has
+    nothing else in that field.
     """
     rows: list[list[Any]] = []
     numbers: list[int] = []
 
     def table() -> pa.Table:
         columns = zip(*rows, strict=True) if names else ()
-        return pa.table(dict(zip(names, map(_column, columns), strict=True)))
+        return pa.table(dict(zip(names, map(json_column, columns), strict=True)))
 
     for number, record, line in _records(source):
         if number <= done:
@@ -215,23 +225,6 @@ def _json_slowly(
             rows, numbers = [], []
     if rows:
         yield numbers, table()
-
-
-def _column(values: Sequence[Any]) -> pa.Array:
-    """Values of any kind as one column: lists of texts, or texts, as Arrow would write them."""
-
-    def text(value: Any) -> str | None:
-        if value is None:
-            return None
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)  # 5.0 is the 5 of other records
-        said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return said.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
-
-    present = [v for v in values if v is not None]
-    if present and all(isinstance(v, list) for v in present):
-        return pa.array([None if v is None else [text(x) or "" for x in v] for v in values], pa.list_(pa.string()))
-    return pa.array([text(v) for v in values], pa.string())
 
 
 def _careful(
@@ -310,7 +303,7 @@ def _text(
         report.add("shape", 1, path.name, row.number or 0, row.text)
         return "skip"
 
-    translated = len(source.separator) > 1
+    translated = source.is_translated
     options = {
         "read_options": pcsv.ReadOptions(
             column_names=all_columns,
@@ -335,7 +328,9 @@ def _text(
     line = 1 + source.skip
     before = report.places(path.name)
     with open_bytes(path) as raw:
-        file = pa.PythonFile(_Translated(raw, source.separator.encode()) if translated else raw, mode="r")
+        file = pa.PythonFile(
+            _Translated(raw, source.separator.encode(source.encoding)) if translated else raw, mode="r"
+        )
         for batch in pcsv.open_csv(file, **options):
             yield range(line, line + batch.num_rows), pa.Table.from_batches([batch])
             line += batch.num_rows

@@ -52,11 +52,12 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 """What a thought begins and ends with: any tag that is named for thinking, or has an attribute that says so."""
-_STRING = re.compile(
-    r"""[:,\[{]\s*(?:"[^"\\]*(?:\\.[^"\\]*)*"|'(?:[^'\\\n{]|\\.|'(?!\s*[,:}\]])){0,2000}')(?=\s*(?:[,:}\]]|\Z))"""
-    r"""|(?<="):\s*"[^"\\]*(?:\\.[^"\\]*)*\\?\Z""",
-    re.DOTALL,
-)
+_DOUBLE_QUOTED = r'[:,\[{]\s*"[^"\\]*(?:\\.[^"\\]*)*"(?=\s*(?:[,:}\]]|\Z))|(?<="):\s*"[^"\\]*(?:\\.[^"\\]*)*\\?\Z'
+_SINGLE_QUOTED = r"[:,\[{]\s*'(?:[^'\\\n{]|\\.|'(?!\s*[,:}\]])){0,2000}'(?=\s*(?:[,:}\]]|\Z))"
+MOST_APOSTROPHES = 2_000
+"""Of a text in which strings between apostrophes are looked for: each may be the beginning of one."""
+_JSON_STRING = re.compile(_DOUBLE_QUOTED, re.DOTALL)
+_STRING = re.compile(f"{_DOUBLE_QUOTED}|{_SINGLE_QUOTED}", re.DOTALL)
 """A string in JSON, or in what is nearly JSON; the last one may be cut off."""
 _FENCE = re.compile(r"\A\s*```\w*\s*|\s*```\s*\Z")
 
@@ -76,7 +77,8 @@ def blank_thoughts(text: str) -> str:
     """
     if not _may_have_tag(text) or not _TAG.search(text) or is_json(text, dict | list | str):
         return text
-    strings = [m.span() for m in _STRING.finditer(text)]
+    pattern = _STRING if text.count("'") <= MOST_APOSTROPHES else _JSON_STRING
+    strings = [m.span() for m in pattern.finditer(text)]
     spans: list[tuple[int, int]] = []
     opened: int | None = None
     by = ""  # the name of the tag that opened a thought, where only an attribute says that it is one

@@ -120,6 +120,66 @@ def test_a_join_that_finds_too_few_is_told_and_not_accepted_without_a_word(tmp_p
     assert data.report.problems["unmatched"].count == 72 - 6 * found
 
 
+GENRES = ["Drama", "Comedy", "War", "Noir"]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (("item_id", "title", "genre"), lambda i, n: (i, f"Film {i}", GENRES[n])),
+        (("title", "genres", "item_id"), lambda i, n: (f"Film {i}", GENRES[n], i)),
+        (("id", "title", "year", "category"), lambda i, n: (i, f"Film {i}", 1990, GENRES[n])),
+        (("genre_id", "item_id", "title", "tags"), lambda i, n: (n, i, f"Film {i}", f"{GENRES[n]}|{GENRES[3]}")),
+        (("column_item", "title", "overview", "genre"), lambda i, n: (i, f"Film {i}", f"About {i}", GENRES[n])),
+    ],
+)
+def test_a_table_with_a_row_for_each_genre_is_joined(tmp_path: Path, header, row) -> None:
+    rows = [row(i, n) for n in range(3) for i in ITEMS]
+    data = accept(write(tmp_path / "x", ratings__csv=ratings(), items__csv=lines(header, rows)))
+    check(data)
+    assert data.item(5).genres in {("Comedy", "Drama", "War"), ("Comedy", "Drama", "Noir", "War")}
+    assert "item-twice" not in data.report.problems
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (("slug", "title"), lambda i: (f"film-{i}", f"Film {i}")),
+        (("handle", "title"), lambda i: (f"film-{i}", f"Film {i}")),
+        (("title", "year"), lambda i: (f"Film {i}", 1990)),
+        (("item_id", "title"), lambda i: (f"film-{i}", f"Film {i}")),
+        (("item_id", "title", "language"), lambda i: (1 + i // 3, f"Film {i}", "en")),
+        (("item_id", "title", "text"), lambda i: (1 + i // 3, "Film", f"Review {i}")),
+        (("name", "country_code"), lambda i: (f"Film {i}", "de")),
+    ],
+)
+def test_titles_that_are_left_out_are_not_lost_without_a_word(tmp_path: Path, header, row) -> None:
+    folder = write(tmp_path / "x", ratings__csv=ratings(), items__csv=lines(header, [row(i) for i in range(1, 37)]))
+    mapping = custom_tables.propose_mapping(folder)
+    with pytest.raises(InvalidInputError, match=r"items\.csv has titles .*not read|only 0 of 72 ratings"):
+        custom_tables.accept_mapping(folder, mapping)
+    custom_tables.accept_mapping(folder, mapping, despite_concerns=True)
+    folder = write(
+        tmp_path / "y",
+        ratings__csv=ratings(),
+        films__csv=lines(("item_id", "title"), [(i, f"Film {i}") for i in ITEMS]),
+        items__csv=lines(header, [row(i) for i in range(1, 37)]),
+    )
+    check(accept(folder))
+
+
+def test_tables_of_other_things_are_left_out_as_before(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "x",
+        ratings__csv=ratings(),
+        tags__csv=lines(("user_id", "movie", "tag"), [(1, i, "good") for i in ITEMS]),
+        people__csv=lines(("name", "age"), [(f"Ann {i}", 20 + i) for i in ITEMS]),
+        trust__csv=lines(("user", "friend"), [(1, 2), (2, 3)]),
+    )
+    assert not custom_tables.preview_mapping(folder, custom_tables.propose_mapping(folder)).concerns
+    accept(folder)
+
+
 def test_a_preview_holds_what_a_person_must_see(tmp_path: Path) -> None:
     table = ratings() + "9,1,11,1400000000\n"
     items = lines(("item_id", "title"), [(i, f"Film {i}") for i in ITEMS])
@@ -167,8 +227,8 @@ def test_another_scale_is_another_project(tmp_path: Path, form: str, values) -> 
 
 def test_a_scale_that_shows_late_is_not_read_as_stars(tmp_path: Path) -> None:
     """The file's two ends fit MovieLens: what lies between does not."""
-    rows = [(u, i, 4, 5) for u in range(1, 1001) for i in range(1, 31)]
-    rows[10_000:20_000] = [(u, i, 9, 5) for u, i, _, _ in rows[10_000:20_000]]
+    rows = [(u, i, 4, 10**9) for u in range(1, 1001) for i in range(1, 31)]
+    rows[10_000:20_000] = [(u, i, 9, 10**9) for u, i, _, _ in rows[10_000:20_000]]
     films = [(i, f"Film {i} (1990)", "Drama") for i in range(1, 31)]
     folder = write(
         tmp_path / "x", ratings__csv=lines(MOVIE, rows), movies__csv=lines(("movieId", "title", "genres"), films)
