@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
 """Marks that change the direction in which what follows is shown: Unicode's Bidi_Control, and what came before it."""
 _UNPRINTABLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_DIRECTION}]")
-_FORMULA = r"[\s']*[=+\-@\uff1d\uff0b\uff0d\uff20]"
-_STARTS = '^|(?<=[\t\r\n;,|"])'
-_HELD = re.compile(f"(?:{_STARTS})(?={_FORMULA})")
-_RELEASED = re.compile(f"(?:{_STARTS})'(?={_FORMULA})")
+_UNSEEN = (
+    r"\s\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f\u205f-\u206f"
+    r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""What shows nothing: controls, blanks, and Unicode's Default_Ignorable_Code_Point. A spreadsheet may leave it out."""
+_SIGNS, _SEPARATORS, _ENDS = r"=+\-@\uff1d\uff0b\uff0d\uff20", ';,|"', "\t\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
+_SIGN = re.compile(f"[{_SIGNS}]")
+_BEFORE = re.compile(rf"[{_UNSEEN}']+|(?:^|(?<=[{_SEPARATORS}]))(?=[{_SIGNS}])")
+"""Where a formula may begin. What shows nothing is taken at once, whatever follows: a long run of it is seen once."""
+_HELD, _RELEASED = re.compile(f"^|(?<=[{_ENDS}])"), re.compile(f"(?:^|(?<=[{_ENDS}]))'")
 
 
 def for_terminal(text: str) -> str:
@@ -89,15 +95,28 @@ def overwrite_line(text: str) -> None:
 def hold_formula(text: str) -> str:
     """A cell that no spreadsheet takes for a formula: an apostrophe before each beginning of one.
 
-    A cell begins at its start and, to a spreadsheet that cuts elsewhere, behind a line end, a tab, a quotation mark or
-    another separator.
+    A cell begins at its start and, to a spreadsheet that cuts elsewhere, behind a line end (any of Unicode's), a tab, a
+    quotation mark or another separator; what shows nothing (`_UNSEEN`) may stand before the formula's sign.
     """
-    return _HELD.sub("'", text)
+    return _edit_starts(text, _HELD, "'")
 
 
 def release_formula(text: str) -> str:
     """The inverse of `hold_formula`, for tables of ours that are read back."""
-    return _RELEASED.sub("", text)
+    return _edit_starts(text, _RELEASED, "")
+
+
+def _edit_starts(text: str, start: re.Pattern[str], new: str) -> str:
+    """A text in which the starts of cells before a formula's sign are replaced."""
+
+    def edit(found: re.Match[str]) -> str:
+        run, at = found.group(), found.start()
+        if not _SIGN.match(text, found.end()):
+            return run
+        is_start = at == 0 or text[at - 1] in _SEPARATORS
+        return start.sub(lambda place: new if is_start or place.start() else place.group(), run)
+
+    return _BEFORE.sub(edit, text) if _SIGN.search(text) else text
 
 
 def to_safe_csv(frame: pd.DataFrame) -> str:

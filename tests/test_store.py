@@ -496,6 +496,8 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
                 "user_id": user,
                 "model": "a:b",
                 "model_version": "own-0011aabb",
+                "history": 40,
+                "batch_size": 10,
             },
         )
         store.save_steps(f"e{user}", [_step(1)])

@@ -98,15 +98,16 @@ def differences(frame: pd.DataFrame, references: Mapping[str, str]) -> go.Figure
     return with_layout(figure, 34 * len(frame) + 110, scattermode="group")
 
 
-ERROR_STEP = 0.5
-"""Width of a bin of errors, in stars."""
+ERROR_STEP, MAX_ERROR_BINS = 0.5, 500
+"""Width of a bin of errors, in stars; wider where there would be more than so many on a side."""
 
 
 def error_bins(errors: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
     """The edges of the bins that hold all of some errors; each bin holds its lower edge."""
     edge = max((float(np.max(np.abs(np.asarray(e, dtype=float)))) for e in errors.values() if np.size(e)), default=1.0)
-    count = np.floor(edge / ERROR_STEP) + 1
-    return np.arange(-count, count + 1) * ERROR_STEP
+    step = ERROR_STEP * max(1.0, np.ceil(edge / ERROR_STEP / MAX_ERROR_BINS))
+    count = np.floor(edge / step) + 1
+    return np.arange(-count, count + 1) * step
 
 
 def error_distribution(errors: Mapping[str, ArrayLike]) -> go.Figure:

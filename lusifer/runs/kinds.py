@@ -5,15 +5,48 @@ Another kind is one more entry here and a module that records it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NotRequired, TypedDict, TypeVar
+from typing import Any, Generic, NotRequired, TypedDict, TypeVar, get_args
 
-from lusifer.evaluation import trust
-from lusifer.evaluation.comparison_metrics import ModelGain
+from lusifer.evaluation import CALIBRATED, COMBINED, WITH_EVIDENCE, trust
+from lusifer.evaluation.audit import Verdict
+from lusifer.runs.table_form import ID, IDS, NUMBER, PLAIN, SPARSE, SPARSE_ID, TEXT, TableForm
+from lusifer.simulator.calibration import PARTS
 
 Triple = Sequence[float | None]
 """A value and the ends of its 95 % interval."""
+Number = float | None
+Cell = float | str | None
+
+
+class PanelPoint(TypedDict):
+    """A point of a chart with the ends of its interval."""
+
+    series: str
+    x: float | str
+    value: Number
+    low: Number
+    high: Number
+
+
+class Panel(TypedDict):
+    """A chart of an experiment; see `lusifer.evaluation.experiments.Result`."""
+
+    title: str
+    kind: str
+    x: str
+    y: str
+    points: list[PanelPoint]
+
+
+class Gain(TypedDict):
+    """What pages read of a `lusifer.evaluation.comparison_metrics.ModelGain`; earlier versions had less."""
+
+    difference: Triple
+    forecasts: int
+    partial: NotRequired[Number]
+    say: NotRequired[list[Number]]
 
 
 class ComparisonSummary(TypedDict):
@@ -21,12 +54,12 @@ class ComparisonSummary(TypedDict):
 
     rows: int
     asked: int
-    predictors: dict[str, dict[str, Any]]
+    predictors: dict[str, dict[str, Number]]
     notes: list[str]
     simulator_minus: dict[str, Triple]
-    adds: dict[str, ModelGain]
-    calibrations: NotRequired[dict[str, dict[str, Any]]]
-    audit: dict[str, dict[str, Any]]
+    adds: dict[str, Gain]
+    calibrations: NotRequired[dict[str, dict[str, Cell]]]
+    audit: dict[str, dict[str, Number]]
     trust: dict[str, Triple]
 
 
@@ -44,7 +77,7 @@ class ExperimentSummary(TypedDict):
     """Sentences, charts and figures; see `lusifer.evaluation.experiments.Result`."""
 
     sentences: list[str]
-    panels: list[dict[str, Any]]
+    panels: list[Panel]
     figures: dict[str, Triple]
     notes: list[str]
 
@@ -52,7 +85,7 @@ class ExperimentSummary(TypedDict):
 class PromptComparisonSummary(TypedDict):
     """Candidates with paired differences; see `lusifer.evaluation.prompt_trials.summary`."""
 
-    candidates: dict[str, dict[str, Any]]
+    candidates: dict[str, dict[str, Number | dict[str, Number]]]
     base: str
     rows: int
     asked: int
@@ -110,7 +143,7 @@ class JudgementSummary(TypedDict):
 class AgentPlaySummary(TypedDict):
     """One row an agent; see `lusifer.env.agent_runs.summarize_agents`."""
 
-    agents: list[dict[str, Any]]
+    agents: list[dict[str, Cell]]
 
 
 class AgentRankingSummary(TypedDict):
@@ -120,7 +153,7 @@ class AgentRankingSummary(TypedDict):
     users: int
     tau: Triple
     tau_episodes: Triple
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, Cell]]
 
 
 class RankingSummary(TypedDict):
@@ -134,7 +167,7 @@ class RankingSummary(TypedDict):
     spearman: Triple
     yardstick: Triple
     gap: Triple
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, Cell]]
 
 
 Summary = TypeVar("Summary", bound=Mapping[str, object])
@@ -149,30 +182,94 @@ class RunKind(Generic[Summary]):
         title: what people call it.
         summary: what comes out of it.
         params: parameters that are looked up in every run of the kind, and their types.
+        table_form: what readers of its rows need of them, by its parameters and summary.
     """
 
     name: str
     title: str
     summary: type[Any]
     params: Mapping[str, Any] = field(default_factory=dict)
+    table_form: Callable[[Mapping[str, Any], Mapping[str, Any]], TableForm] = lambda params, summary: TableForm()
+
+
+_RATING = {"user_id": ID, "item_id": ID, "rating": NUMBER}
+
+
+def _comparison_form(params: Mapping[str, Any], summary: Mapping[str, Any]) -> TableForm:
+    """See `lusifer.evaluation.comparison_metrics.table`."""
+    predictors = summary.get("predictors", {})
+    blends = {CALIBRATED, WITH_EVIDENCE, COMBINED, *predictors}
+    return TableForm(
+        {**dict.fromkeys(predictors, NUMBER), **_RATING},
+        {
+            **{f"{name}:{part}": SPARSE for name in blends for part in (*PARTS, "high")},
+            **dict.fromkeys(("timestamp", "activity", "popularity", "position"), ID),
+            "age": SPARSE,
+            "reason": TEXT,
+        },
+        summary.get("rows"),
+    )
+
+
+def _prompt_form(params: Mapping[str, Any], summary: Mapping[str, Any]) -> TableForm:
+    """See `lusifer.evaluation.prompt_trials.table`."""
+    numbers = range(len(params.get("candidates", ())))
+    said = {f"said_{k}": SPARSE for k in numbers} | {f"reason_{k}": TEXT for k in numbers}
+    return TableForm(_RATING | said, rows=summary.get("asked"), is_closed=True)
+
+
+def _play_form(params: Mapping[str, Any], summary: Mapping[str, Any]) -> TableForm:
+    """See `lusifer.env.agent_runs.run_agents`."""
+    agents = [str(row.get("agent")) for row in summary.get("agents", ())]
+    return TableForm(
+        {"agent": TEXT, "seed": ID, "step": ID, "reward": NUMBER},
+        {"user_id": ID, "item_id": SPARSE_ID, "item_ids": IDS},
+        present={"agent": agents},
+    )
+
+
+def _population_form(params: Mapping[str, Any], summary: Mapping[str, Any]) -> TableForm:
+    """See `lusifer.runs.population_table.SCHEMA`."""
+    given = dict.fromkeys(("raw", "expected", "calibrated", "spread"), SPARSE)
+    return TableForm(
+        {**_RATING, "timestamp": ID, **given, "reason": TEXT, "failure": TEXT, "step": ID}, rows=summary.get("ratings")
+    )
+
+
+def _judgement_form(params: Mapping[str, Any], summary: Mapping[str, Any]) -> TableForm:
+    """See `lusifer.runs.judgement.run_judgement`."""
+    texts = dict.fromkeys(("kind", "text", "audit", "why", "judge", "judge_why"), TEXT)
+    known = dict.fromkeys(("audit", "judge"), get_args(Verdict))
+    return TableForm({"user_id": ID, "step": ID, **texts}, rows=summary.get("judged"), known=known)
+
+
+def _experiment_form(params: Mapping[str, Any], summary: Mapping[str, Any]) -> TableForm:
+    """Each experiment has columns of its own; these are read as ids wherever they are."""
+    return TableForm({}, {"user_id": PLAIN, "giver": PLAIN, "item_id": PLAIN, "item_ids": IDS})
 
 
 _PROMPT_PARAMS = {"users": list[int], "candidates": list[dict[str, Any]]}
-COMPARISON = RunKind[ComparisonSummary](trust.COMPARISON, "Comparison of predictors", ComparisonSummary)
+COMPARISON = RunKind[ComparisonSummary](
+    trust.COMPARISON, "Comparison of predictors", ComparisonSummary, table_form=_comparison_form
+)
 REALISM = RunKind[RealismSummary](trust.FIDELITY, "Realism", RealismSummary)
 EXPERIMENT = RunKind[ExperimentSummary](
-    trust.EXPERIMENT, "Experiment", ExperimentSummary, {"name": str, "options": dict, "asked": list[int], "users": int}
+    trust.EXPERIMENT,
+    "Experiment",
+    ExperimentSummary,
+    {"name": str, "options": dict, "asked": list[int], "users": int},
+    _experiment_form,
 )
 AGENT_RANKING = RunKind[AgentRankingSummary](trust.AGREEMENT, "Agent-ranking check", AgentRankingSummary)
 RANKING = RunKind[RankingSummary](trust.RANKING, "Ranking of recommenders", RankingSummary)
 AGENT_PLAY = RunKind[AgentPlaySummary](
-    "playground", "Agents in the environment", AgentPlaySummary, {"reward": str, "seeds": list[int]}
+    "playground", "Agents in the environment", AgentPlaySummary, {"reward": str, "seeds": list[int]}, _play_form
 )
 PROMPT_COMPARISON = RunKind[PromptComparisonSummary](
-    "prompt-trial", "Comparison of prompts", PromptComparisonSummary, _PROMPT_PARAMS
+    "prompt-trial", "Comparison of prompts", PromptComparisonSummary, _PROMPT_PARAMS, _prompt_form
 )
 FINAL_CHECK = RunKind[PromptComparisonSummary](
-    "prompt-final", "Final check of prompts on held-out users", PromptComparisonSummary, _PROMPT_PARAMS
+    "prompt-final", "Final check of prompts on held-out users", PromptComparisonSummary, _PROMPT_PARAMS, _prompt_form
 )
 PROMPT_SUGGESTION = RunKind[PromptSuggestionSummary](
     "prompt-suggestion",
@@ -180,9 +277,13 @@ PROMPT_SUGGESTION = RunKind[PromptSuggestionSummary](
     PromptSuggestionSummary,
     {"users": list[int], "source": str, "candidate": int},
 )
-POPULATION = RunKind[PopulationSummary]("population", "Population", PopulationSummary, {"users": list[int]})
+POPULATION = RunKind[PopulationSummary](
+    "population", "Population", PopulationSummary, {"users": list[int]}, _population_form
+)
 VALIDITY = RunKind[ValiditySummary]("validity", "Predictive validity", ValiditySummary)
-JUDGEMENT = RunKind[JudgementSummary]("judgement", "Second opinions on statements", JudgementSummary)
+JUDGEMENT = RunKind[JudgementSummary](
+    "judgement", "Second opinions on statements", JudgementSummary, table_form=_judgement_form
+)
 
 STATUSES = ("running", "done", "unfinished", "cancelled", "failed", "interrupted")
 """What a run's status may be; the last is never stored, see `lusifer.runs.listing.list_runs`."""

@@ -16,7 +16,7 @@ from lusifer.evaluation import SIMULATOR, RunContext, prompt_trials, suggested_e
 from lusifer.evaluation.suggested_edits import CHANGEABLE, Case, Change
 from lusifer.progress import never_cancelled
 from lusifer.prompts import PromptSet, PromptVersion, versions
-from lusifer.runs import tables
+from lusifer.runs import run_rows
 from lusifer.runs.kinds import COMPARISON, PROMPT_COMPARISON, PROMPT_SUGGESTION, PromptSuggestionSummary
 from lusifer.runs.listing import finished_runs
 from lusifer.runs.prompt_comparison import AS_IN_VERSION, DEFAULT_ITEMS, DEFAULT_USERS
@@ -99,7 +99,7 @@ def read_answers(ctx: RunContext, answered: AnsweredVersion) -> pd.DataFrame:
         InvalidInputError: the rows are not on this machine.
     """
     run, number = answered.run, answered.candidate
-    rows, trial = tables.read_table(run["id"]), run["kind"] == PROMPT_COMPARISON.name
+    rows, trial = run_rows.read_rows(run), run["kind"] == PROMPT_COMPARISON.name
     names = {f"said_{number}": "predicted", f"reason_{number}": "reason"} if trial else {SIMULATOR: "predicted"}
     if rows is None or not {"user_id", "item_id", "rating", *names} <= set(rows):
         raise InvalidInputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import RunContext
 from lusifer.evaluation.recommender_ranking import rank_recommenders
-from lusifer.runs import tables
+from lusifer.runs import run_rows
 from lusifer.runs.kinds import COMPARISON, RANKING, RankingSummary
 from lusifer.runs.listing import get_run
 from lusifer.runs.recording import ModelNames, OnStart, RecordedRun, ignore_start, record, require_store
@@ -27,7 +27,7 @@ def run_ranking(
         CancelledError: somebody stopped it; the run is kept as ``cancelled``.
     """
     row = get_run(require_store(ctx), comparison)
-    table = tables.read_table(comparison)
+    table = run_rows.read_rows(row)
     if row["kind"] != COMPARISON.name or table is None:
         raise InvalidInputError(f"Run {comparison} is no comparison with rows.", "Choose a run of the Accuracy page.")
     if (row["dataset_hash"], row["split"]) != (ctx.dataset.hash, ctx.split.id):

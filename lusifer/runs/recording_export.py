@@ -20,7 +20,7 @@ from lusifer.llm.recordings import (
     write_recording,
 )
 from lusifer.prompts import PromptSet, versions
-from lusifer.runs import tables
+from lusifer.runs import run_rows
 from lusifer.runs.listing import dataset_of, get_run
 from lusifer.simulator import BUILTIN, label
 from lusifer.simulator.rating_summary import without_rating_habits
@@ -109,7 +109,7 @@ def _complete_evolutions(store: Store, row: Mapping[str, Any], prompt_set: Promp
     The same users may have been evolved elsewhere with other histories, which no run does; one with forecasts goes
     before one without, and what came last before what came earlier (details of movies may have come in between).
     """
-    table = tables.read_table(row["id"])
+    table = run_rows.read_rows(row)
     users = row["params"].get("users")
     wanted = set(table["user_id"].tolist()) if table is not None else None
     if wanted is None and isinstance(users, list):

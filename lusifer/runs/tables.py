@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lusifer import settings
@@ -31,8 +32,14 @@ CHECKSUM_KEY = "lusifer-checksum"
 _MARK, _NONE = b"lusifer-crc32:", b"00000000"
 _TAIL_BYTES = 1 << 20
 """Where the checksum is looked for: a file's metadata is its end, and ours the last of it."""
-MAX_CELLS = 500_000_000
-"""Cells that the rows of an imported run may have."""
+MAX_CELLS, MAX_CHARACTERS = 500_000_000, 100_000
+"""Cells that the rows of an imported run may have, and the longest text of one (in bytes)."""
+MAX_PLAIN_BYTES, MAX_RATIO = 64_000_000, 100
+"""Bytes of an imported run's rows in memory: so many, and so many times those of its file. A text that is written once
+and repeated in each row has next to none in a file."""
+BLOCK_ROWS = 10_000
+UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
+"""What reading a file raises that is Parquet, and yet can't be read."""
 
 
 def table_path(run: str) -> Path:
@@ -107,7 +114,7 @@ def read_table(run: str) -> pd.DataFrame | None:
         return None
     try:
         return pd.read_parquet(path)
-    except (OSError, ValueError):
+    except UNREADABLE:
         return None
 
 
@@ -183,19 +190,77 @@ def _compute_checksum(file: BinaryIO, place: int) -> bytes:
 
 
 def check_table(content: bytes) -> None:
-    """Hold a file of rows that somebody else wrote against what one can be, by what it says of itself.
+    """Hold a file of rows that somebody else wrote against what one can be, before it is read as a whole.
 
     Raises:
-        ValueError: it is no Parquet file, is not what was written, or would be more than `MAX_CELLS` cells in memory.
+        ValueError: it is no Parquet file, is not what was written, has more than `MAX_CELLS` cells, or would be too
+            large in memory (`MAX_CHARACTERS`, `MAX_PLAIN_BYTES`, `MAX_RATIO`).
     """
     if not _agrees(io.BytesIO(content)):
         raise ValueError("the run's file is damaged: it is not what was written")
     try:
         metadata = pq.read_metadata(pa.BufferReader(content))
-    except (pa.ArrowException, OSError) as error:
+        groups, columns = map(range, (metadata.num_row_groups, metadata.num_columns))
+        chunks = [metadata.row_group(group).column(column) for group in groups for column in columns]
+    except UNREADABLE as error:
         raise ValueError(f"the run's file is no Parquet file ({str(error)[:80]})") from None
-    if metadata.num_rows * metadata.num_columns > MAX_CELLS:
+    if max(metadata.num_rows * metadata.num_columns, sum(chunk.num_values for chunk in chunks)) > MAX_CELLS:
         raise ValueError(f"the run's file has {metadata.num_rows:,} rows of {metadata.num_columns:,} columns")
+    _check_size(content, sum(chunk.total_uncompressed_size for chunk in chunks))
+
+
+def _check_size(content: bytes, declared: int) -> None:
+    """Hold what a file would be in memory against its limits: texts are counted without writing them out."""
+    most = MAX_PLAIN_BYTES + MAX_RATIO * len(content)
+    too_large = f"the run's file of {len(content):,} bytes would be more than {most:,} bytes in memory"
+    if declared > most:
+        raise ValueError(too_large)
+    try:
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            leaves = [file.schema.column(place) for place in range(len(file.schema))]
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        size = 0
+        with pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts) as file:
+            for block in file.iter_batches(BLOCK_ROWS):
+                size += sum(map(_measure, block.columns))
+                if size > most:
+                    break
+    except UNREADABLE as error:
+        raise ValueError(f"the run's file can't be used ({str(error)[:80]})") from None
+    if size > most:
+        raise ValueError(too_large)
+
+
+def _measure(cells: pa.Array) -> int:
+    """Bytes of a column's cells when each stands for itself.
+
+    Raises:
+        ValueError: a text is longer than `MAX_CHARACTERS`.
+    """
+    if pa.types.is_dictionary(cells.type):
+        lengths = pc.binary_length(cells.dictionary)
+        if (longest := pc.max(lengths).as_py() or 0) > MAX_CHARACTERS:
+            raise ValueError(f"a text of {longest:,} bytes")
+        return int(pc.sum(pc.take(lengths, cells.indices)).as_py() or 0) + cells.indices.nbytes
+    if pa.types.is_nested(cells.type):
+        parts = cells.flatten()
+        return int(cells.nbytes > 0) + sum(map(_measure, parts if isinstance(parts, list) else [parts]))
+    return int(cells.nbytes)
+
+
+def read_blocks(content: bytes) -> Iterator[pd.DataFrame]:
+    """The rows of a file as `read_table` gives them, block by block; one block at least.
+
+    Raises:
+        ValueError: they can't be read.
+    """
+    try:
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            yield file.schema_arrow.empty_table().to_pandas()
+            for block in file.iter_batches(BLOCK_ROWS):
+                yield pa.Table.from_batches([block]).to_pandas()
+    except UNREADABLE as error:
+        raise ValueError(str(error)[:120]) from None
 
 
 def add_table(run: str, content: bytes) -> None:

@@ -42,11 +42,21 @@ _OWN_OBJECTS = {
 REQUIRED = {
     "runs": ("id", "kind", "title", "status", "created_at"),
     "answers": ("key", "text", "created_at"),
-    "evolutions": ("id", "dataset_hash", "split", "user_id", "model", "model_version", "created_at"),
+    "evolutions": (
+        "id",
+        "dataset_hash",
+        "split",
+        "user_id",
+        "model",
+        "model_version",
+        "history",
+        "batch_size",
+        "created_at",
+    ),
     "steps": ("evolution_id", "number", "data", "created_at"),
     "ratings": ("evolution_id", "step", "item_id", "created_at"),
     "answer_notes": ("run_id", "candidate", "user_id", "item_id", "step", "created_at"),
-    "calls": ("status", "created_at"),
+    "calls": ("status", "model", "created_at"),
     "prompt_versions": ("number", "hash", "name", "data", "created_at"),
 }
 """Columns that hold something in every row, by table."""
@@ -129,11 +139,12 @@ class RunFile:
             InvalidInputError: there is any other.
         """
         files = {}
+        run = next(self.rows("runs"), None)
         for number, (name, content) in enumerate(self._read("export_files", ["name", "content"]), 1):
             if name != f"{self.run}.parquet" or not isinstance(content, bytes) or name in files:
                 raise self._bad_row("export_files", number, f"{str(name)[:60]!r} is not the run's own file")
             try:
-                self._checks.get("export_files", dict)({"name": name, "content": content})
+                self._checks.get("export_files", dict)({"name": name, "content": content, "run": run})
             except ValueError as error:
                 raise self._bad_row("export_files", number, str(error)) from None
             files[name] = content

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lusifer.evaluation import COMBINED
+from lusifer.runs import run_rows
 from lusifer.runs.kinds import COMPARISON
 from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import (
@@ -56,9 +57,9 @@ if run_shown is None:
     st.stop()
 
 summary = run_shown["summary"]
-rows = accuracy_tables.load_predictions(run_shown["id"])
+rows = accuracy_tables.load_predictions(run_shown, data)
 if rows is None:
-    st.caption("The individual predictions of this run are no longer in data/runs, so only its summary is shown.")
+    st.caption(f"The individual predictions of this run {run_rows.NO_ROWS}, so only its summary is shown.")
     st.json(summary, expanded=False)
     recorded_comparisons.show_run_choice(store, runs, run_shown, pins.pinned_ids(store))
     comparison_form.show_form(ctx, store, expanded=False)

@@ -12,6 +12,7 @@ from sklearn.calibration import calibration_curve
 
 from lusifer import baselines, datasets
 from lusifer.baselines import SideInformation, create
+from lusifer.charts import accuracy_charts
 from lusifer.datasets import splits
 from lusifer.errors import ModelError
 from lusifer.evaluation import CALIBRATED, COMBINED, SIMULATOR, WITH_EVIDENCE, estimates, evaluate, prediction_cache
@@ -425,3 +426,10 @@ def test_a_data_set_that_says_little(tmp_path) -> None:
     )
     machine = create("fm", SideInformation.from_dataset(bare)).fit(data.ratings, data.scale)
     assert np.isfinite(machine.predict(data.ratings.user, data.ratings.item)).all()
+
+
+def test_bins_of_errors_hold_all_of_them_however_large() -> None:
+    for largest in (0.0, 0.5, 3.9, 1e9):
+        edges = accuracy_charts.error_bins({"a": [-largest, largest]})
+        assert edges[0] <= -largest and largest < edges[-1] and len(edges) <= 2 * accuracy_charts.MAX_ERROR_BINS + 3
+    assert set(np.diff(accuracy_charts.error_bins({"a": [3.9]}))) == {accuracy_charts.ERROR_STEP}

@@ -109,7 +109,7 @@ def test_what_it_is_worth_is_the_recorded_comparison_of_this_model(ml100k, last1
     users = [u for u in range(30) for _ in range(2)]
     truth = [float(1 + (i * 7) % 5) for i in range(60)]
     columns = {"simulator": [t + 0.5 for t in truth], "fm": [t - 1 for t in truth], "user-mean": [3.0] * 60}
-    tables.save_table(run, pd.DataFrame({"user_id": users, "rating": truth, **columns}))
+    tables.save_table(run, pd.DataFrame({"user_id": users, "item_id": 1, "rating": truth, **columns}))
     worth = find_worth(store, spec, "M")
     assert (worth.run, worth.users, worth.rows, worth.seed) == (run, 30, 60, 3)
     assert [(e.title.partition(" (")[0], e.kind) for e in worth.errors] == [

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from lusifer import prompts
 from lusifer.cli.main import main
 from lusifer.errors import InvalidInputError
+from lusifer.evaluation import CALIBRATED
 from lusifer.prompts import versions
-from lusifer.runs import listing, tables
+from lusifer.runs import listing, run_rows, tables
 from lusifer.store import Store, run_file, transfer
 from tests.conftest import ROOT
 
@@ -32,6 +34,7 @@ STEP = {
 }
 
 
+ROWS = pd.DataFrame({"user_id": [1], "item_id": [1], "rating": [4.0], "said_0": [3.9], "reason_0": ["why"]})
 SUMMARY = {"candidates": {"v1": {}}, "base": "v1", "rows": 1, "asked": 1, "users": 1, "forecasts": 1}
 
 
@@ -50,7 +53,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pa
                 {"name": "v1", "version": "v1", "number": version.number, "spec": "a:b", "prompt_version": spec}
             ],
         }
-        run = store.start_run("prompt-trial", "T", dataset_hash="d", split="s", model="a:b", params=params)
+        where = {"dataset": "d", "dataset_hash": "d", "split": "s", "model": "a:b", "model_version": "", "seed": 0}
+        run = store.start_run("prompt-trial", "T", **where, params=params)
         call = {"run_id": run, "user_id": 1, "model": "a:b", "prompt_version": spec, "status": "ok"}
         messages = json.dumps([{"role": "user", "content": "q"}])
         answer = {"model": "a:b", "text": "answer", "input_tokens": 3, "output_tokens": 2}
@@ -62,6 +66,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pa
             "user_id": 1,
             "model": "a:b",
             "model_version": spec,
+            "history": 1,
+            "batch_size": 1,
         }
         store.save_evolution("e1", fields)
         store.save_steps("e1", [STEP])
@@ -69,7 +75,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pa
         where = {"run_id": run, "candidate": "v1", "user_id": 1, "item_id": 1, "step": 1}
         store.save_note({**where, "prompt_version": spec, "model": "a:b", "thumb": 1, "note": "fine"})
         store.finish_run(run, "done", SUMMARY)
-        tables.save_table(run, pd.DataFrame({"a": [1, 2]}))
+        tables.save_table(run, ROWS)
         made = listing.export_run(store, run, folder / "run.db")
         assert all(made.values()), made
         versions.ensure_shipped_versions(empty := Store(folder / "empty.db"))
@@ -149,6 +155,217 @@ def test_a_file_of_rows_is_one(attacked, tmp_path, monkeypatch, damaged) -> None
         tables.check_table(HUGE.getvalue())
 
 
+COMPARISON = pd.DataFrame(
+    {
+        "user_id": [1, 1],
+        "item_id": [1, 2],
+        "rating": [4.0, 3.0],
+        "timestamp": [100, 200],
+        "bias": [3.5, 3.6],
+        "simulator": [4, 3],
+        "activity": [9, 9],
+        "popularity": [5, 6],
+        "age": [1.0, np.nan],
+        "position": [1, 2],
+        "reason": ["", "why"],
+        f"{CALIBRATED}:high": [0.5, np.nan],
+    }
+)
+PLAY = pd.DataFrame(
+    {"agent": ["random"] * 2, "seed": 0, "step": [0, 1], "reward": [1.0, 2.0], "user_id": 1, "item_ids": [[1], [1, 2]]}
+)
+PLAY["item_id"] = pd.array([1, None], "Int64")
+POPULATION = pd.DataFrame(
+    {"user_id": [1], "item_id": [1], "timestamp": [5], "rating": [4.0], "raw": [4.0], "expected": [np.nan]}
+    | {"calibrated": [np.nan], "spread": [0.5], "reason": [""], "failure": ["none"], "step": [2]}
+)
+OPINIONS = pd.DataFrame(
+    {"user_id": [1], "step": [1], "kind": ["bullet"], "text": ["t"], "audit": ["supported"], "why": ["w"]}
+    | {"judge": ["unsupported"], "judge_why": [""]}
+)
+CHANGES = pd.DataFrame({"user_id": [1, 1], "item_ids": [[1], [2, 3]], "value": [0.5, np.nan]})
+KINDS = {
+    "comparison": (
+        COMPARISON,
+        {"users": 1},
+        {
+            "rows": 2,
+            "asked": 2,
+            "predictors": {"bias": {"rmse": 1.0}, "simulator": {"rmse": None}},
+            "notes": [],
+            "simulator_minus": {},
+            "adds": {},
+            "audit": {},
+            "trust": {},
+        },
+    ),
+    "prompt-trial": (ROWS, None, SUMMARY),
+    "playground": (PLAY, {"reward": "sample", "seeds": [0]}, {"agents": [{"agent": "random"}]}),
+    "population": (
+        POPULATION,
+        {"users": [1]},
+        {
+            "users": 1,
+            "failed_users": 0,
+            "ratings": 1,
+            "given": 0,
+            "parts": 1,
+            "rmse_raw": None,
+            "rmse_expected": None,
+            "rmse_calibrated": None,
+        },
+    ),
+    "judgement": (
+        OPINIONS,
+        {},
+        {"comparison": "c", "statements": 2, "judged": 1, "agreement": [0.0, None, None], "verdicts": {}},
+    ),
+    "experiment": (
+        CHANGES,
+        {"name": "n", "options": {}, "asked": [1], "users": 1},
+        {"sentences": [], "panels": [], "figures": {}, "notes": []},
+    ),
+}
+"""Rows, parameters and summary of runs whose rows are read."""
+NEEDED = {
+    "comparison": ["user_id", "item_id", "rating", "bias", "simulator"],
+    "playground": ["agent", "seed", "step", "reward"],
+    **{kind: list(KINDS[kind][0]) for kind in ("prompt-trial", "population", "judgement")},
+}
+NUMBERS = [(kind, c) for kind, (rows, _, _) in KINDS.items() for c in rows if rows[c].dtype.kind in "if"]
+NO_NUMBERS = ([np.inf, 1.0], [np.nan, 1.0], [1e308, 1.0], [[1.0], [2.0]], [True, False], [None, None])
+DAMAGED = [
+    *((kind, column, None) for kind, columns in NEEDED.items() for column in columns),
+    *((kind, column, KINDS[kind][0][column].astype(str)) for kind, column in NUMBERS if kind != "experiment"),
+    *(("comparison", "bias", cells) for cells in NO_NUMBERS),
+    ("comparison", "rating", [4.0, np.inf]),
+    ("comparison", "age", [-np.inf, 1.0]),
+    ("comparison", f"{CALIBRATED}:high", ["a", "b"]),
+    ("comparison", "user_id", [1.5, 2.5]),
+    ("comparison", "user_id", pd.array([1, None], "Int64")),
+    ("comparison", "item_id", [2**60, 1]),
+    ("comparison", "reason", ["", None]),
+    ("comparison", "reason", [["a"], ["b"]]),
+    ("comparison", "reason", pd.Categorical(["a", "b"])),
+    ("prompt-trial", "said_0", [-np.inf]),
+    ("playground", "agent", ["other", "other"]),
+    ("playground", "item_ids", [1, 2]),
+    ("playground", "item_ids", [["a"], ["b"]]),
+    ("judgement", "audit", ["![i](http://x/y)"]),
+    ("judgement", "judge", ["maybe"]),
+    ("experiment", "user_id", [[1], [2]]),
+    ("experiment", "item_ids", [1, 2]),
+]
+
+
+def put_rows(file: Path, kind: str, rows: pd.DataFrame) -> None:
+    """Make the run of a file one of another kind, with these rows."""
+    _, params, summary = KINDS[kind]
+    if params is not None:
+        values = (kind, json.dumps(params), json.dumps(summary))
+        change(file, "update runs set kind = ?, params = ?, summary = ?", *values)
+    rows.to_parquet(buffer := io.BytesIO())
+    change(file, "update export_files set content = ?", buffer.getvalue())
+
+
+GAIN = {"difference": [0.1, None, None], "forecasts": 3}
+POINT = {"series": "s", "x": 1, "value": 0.5, "low": None, "high": None}
+PANEL = {"title": "t", "kind": "line", "x": "x", "y": "y", "points": [POINT]}
+FIGURES = [
+    ("comparison", "predictors", {"bias": {"rmse": "x"}}),
+    ("comparison", "predictors", {"bias": {"rmse": 1.0, "seconds": [1]}}),
+    ("comparison", "predictors", {"bias": {"mae": 1.0}}),
+    ("comparison", "simulator_minus", {"bias": [0.1]}),
+    ("comparison", "adds", {"over_bias": {**GAIN, "difference": ["a", None, None]}}),
+    ("comparison", "adds", {"over_bias": {"difference": [0.1, None, None]}}),
+    ("comparison", "audit", {"simulator": {"borne_out": "x"}}),
+    ("comparison", "usage", [5]),
+    ("experiment", "panels", [{**PANEL, "points": [{**POINT, "value": "x"}]}]),
+    ("experiment", "panels", [{**PANEL, "points": [{"series": "s"}]}]),
+    ("experiment", "panels", [{"title": "t"}]),
+    ("experiment", "figures", {"f": [1.0, 2.0]}),
+    ("playground", "agents", [{"agent": "random", "reward": [1]}]),
+    ("judgement", "agreement", [0.5]),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), FIGURES)
+def test_figures_that_nobody_can_show_are_refused(attacked, tmp_path, kind, name, value) -> None:
+    run, file = attacked
+    put_rows(file, kind, KINDS[kind][0])
+    good = {**KINDS[kind][2], **({"adds": {"over_bias": GAIN}} if kind == "comparison" else {"panels": [PANEL]})}
+    change(file, "update runs set summary = ?", json.dumps({**good, name: value}))
+    store = Store(tmp_path / "data" / "lusifer.db")
+    with pytest.raises(InvalidInputError, match=rf"table runs, row 1: summary\.{name}"):
+        listing.import_run(store, file)
+    change(file, "update runs set summary = ?", json.dumps(good))
+    assert listing.import_run(store, file)[0] == run
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_every_kind_are_taken_in_whole(attacked, tmp_path, kind) -> None:
+    run, file = attacked
+    rows = KINDS[kind][0]
+    put_rows(file, kind, rows)
+    store = Store(tmp_path / "data" / "lusifer.db")
+    assert listing.import_run(store, file)[0] == run
+    pd.testing.assert_frame_equal(run_rows.read_rows(store.get_run(run)), tables.read_table(run))
+    if kind in {"comparison", "population", "prompt-trial", "judgement"}:  # of which a run says how many
+        put_rows(file, kind, rows.head(0))
+        with pytest.raises(InvalidInputError, match=rf"table export_files, row 1: the rows of run {run}: 0 rows"):
+            listing.import_run(store, file)
+
+
+@pytest.mark.parametrize(("kind", "column", "cells"), DAMAGED)
+def test_rows_of_another_form_are_refused_by_run_and_column(attacked, tmp_path, caplog, kind, column, cells) -> None:
+    run, file = attacked
+    rows = KINDS[kind][0]
+    rows = rows.drop(columns=column) if cells is None else rows.assign(**{column: cells})
+    before = content(tmp_path)
+    put_rows(file, kind, rows)
+    store = Store(tmp_path / "data" / "lusifer.db")
+    with pytest.raises(InvalidInputError, match=rf"row 1: the rows of run {run}: (no )?column {column}"):
+        listing.import_run(store, file)
+    assert content(tmp_path) == before
+    # Stored by an earlier version, or changed on the disk, they are no rows for any page or command.
+    tables.save_table(run, rows)
+    _, params, summary = KINDS[kind]
+    row = {"id": run, "kind": kind, "params": params or {"candidates": [{}]}, "summary": summary}
+    assert run_rows.read_rows(row) is None and run in caplog.text and column in caplog.text
+
+
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
+def test_rows_of_nobody_in_the_dataset_are_none(ml100k, tmp_path, monkeypatch, column) -> None:
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
+    run = {"id": "r", "kind": "comparison", "params": {}, "summary": KINDS["comparison"][2]}
+    tables.save_table("r", COMPARISON)
+    assert run_rows.read_rows(run, ml100k) is not None
+    tables.save_table("r", COMPARISON.assign(**{column: 10**6}))
+    assert run_rows.read_rows(run) is not None and run_rows.read_rows(run, ml100k) is None
+
+
+def test_an_index_hides_no_column(attacked, tmp_path) -> None:
+    put_rows(attacked[1], "comparison", COMPARISON.set_index("rating"))
+    with pytest.raises(InvalidInputError, match="no column rating"):
+        listing.import_run(Store(tmp_path / "data" / "lusifer.db"), attacked[1])
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["x" * 500_000] * 200, "a text of 500,000 bytes"),
+        (["x" * 90_000] * 2000, "more than [0-9,]+ bytes in memory"),
+        ([["x" * 90_000] * 50] * 40, "more than [0-9,]+ bytes in memory"),
+        ([{"a": "x" * 500_000}], "a text of 500,000 bytes"),
+    ],
+)
+def test_rows_are_not_larger_in_memory_than_a_file_of_theirs(texts, message) -> None:
+    pd.DataFrame({"reason": texts}).to_parquet(small := io.BytesIO())
+    assert len(small.getvalue()) < 100_000
+    with pytest.raises(ValueError, match=message):
+        tables.check_table(small.getvalue())
+
+
 CELLS = [
     ("runs", "created_at", "zzz"),
     ("runs", "created_at", None),
@@ -182,6 +399,43 @@ CELLS = [
     ("calls", "messages", '{"role": "user"}'),
     ("calls", "messages", '{"a":' * 5000 + "1" + "}" * 5000),
     ("calls", "options", "[]"),
+    ("calls", "messages", "[1]"),
+    ("calls", "messages", '[{"role": "user"}]'),
+    ("calls", "messages", '[{"role": "user", "content": 5}]'),
+    ("calls", "messages", '[{"role": "![i](x)", "content": "q"}]'),
+    ("calls", "options", '{"schema": [1]}'),
+    ("calls", "options", '{"max_tokens": "many"}'),
+    ("calls", "options", '{"temperature": NaN}'),
+    ("calls", "options", '{"max_tokens": 1000000000000000}'),
+    ("calls", "model", None),
+    ("calls", "input_tokens", 4611686018427387904),
+    ("calls", "output_tokens", -5),
+    ("calls", "cached_tokens", -1),
+    ("calls", "attempts", -1),
+    ("calls", "price", -3.0),
+    ("calls", "price", 1e308),
+    ("calls", "latency_ms", -0.5),
+    ("calls", "step", -1),
+    ("answers", "input_tokens", -5),
+    ("answers", "output_tokens", 2**62),
+    ("answers", "tokens", "[1,2]"),
+    ("answers", "tokens", '[[0, "4", 1e308, []]]'),
+    ("answers", "tokens", '[[0, "4", -0.1, [["4"]]]]'),
+    ("answers", "tokens", '[[-1, "4", -0.1, []]]'),
+    ("evolutions", "batch_size", 0),
+    ("evolutions", "history", None),
+    ("ratings", "rating", 1e308),
+    ("ratings", "expected", -1e12),
+    ("ratings", "spread", -1.0),
+    ("ratings", "mass", 2.0),
+    ("ratings", "step", -1),
+    ("answer_notes", "thumb", 5),
+    ("runs", "seed", -1),
+    ("runs", "seed", None),
+    ("runs", "model", None),
+    ("steps", "data", json.dumps({**STEP, "batch": [[1, 1e308, 2]]})),
+    ("steps", "data", json.dumps({**STEP, "batch": [[1, 4.0, 10**18]]})),
+    ("steps", "data", json.dumps({**STEP, "batch": [[10**400, 4.0, 2]]})),
     ("calls", "run_id", "../../x"),
     ("calls", "status", None),
     ("calls", "model", "x" * 2000),
@@ -299,7 +553,7 @@ def test_a_whole_file_is_taken_in_once(attacked, tmp_path) -> None:
     store = Store(tmp_path / "data" / "lusifer.db")
     assert all(listing.import_run(store, file)[1].values())
     assert not any(listing.import_run(store, file)[1].values())
-    pd.testing.assert_frame_equal(tables.read_table(run), pd.DataFrame({"a": [1, 2]}))
+    pd.testing.assert_frame_equal(tables.read_table(run), ROWS)
 
 
 def test_an_import_that_is_killed_shows_no_run_and_the_next_one_ends_it(attacked, tmp_path, monkeypatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from lusifer.errors import StoreError
 from lusifer.evaluation import COMBINED, SIMULATOR, rmse_difference
 from lusifer.evaluation.comparison_metrics import BEST_INFORMED
-from lusifer.runs import tables
+from lusifer.runs import run_rows
 from lusifer.simulator import EvolutionSpec
 from lusifer.store import Store
 from lusifer.ui.components import predictor_titles
@@ -119,7 +119,7 @@ def _number(value: Any) -> float:
 def _sentence(run: Mapping[str, Any]) -> str:
     """Where the model alone, and combined, stands beside the best of both other kinds, by paired differences."""
     figures = {n: row for n, row in run["summary"]["predictors"].items() if row.get("rmse") is not None}
-    rows = tables.read_table(str(run["id"]))
+    rows = run_rows.read_rows(run)
     best = {
         kind: min((n for n in figures if kind_of(n) == kind), key=lambda n: figures[n]["rmse"], default="")
         for kind in KINDS[:2]

@@ -10,20 +10,26 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from lusifer.datasets import Dataset
 from lusifer.evaluation import CALIBRATED, COMBINED, SIMULATOR, WITH_EVIDENCE
 from lusifer.evaluation.comparison_metrics import BEST_INFORMED
 from lusifer.evaluation.comparison_metrics import leaderboard as measures
 from lusifer.evaluation.metrics import rmse_difference
-from lusifer.runs import tables
+from lusifer.runs import run_rows
 from lusifer.ui.components.predictor_titles import GROUPS, TITLES, short_title, within_sentence
 from lusifer.ui.state import PageContext
 
 
+def load_predictions(run: Mapping[str, Any], dataset: Dataset) -> pd.DataFrame | None:
+    """The single predictions of a comparison, or ``None`` if there are none: their file is gone, or can't be used."""
+    return _load(str(run["id"]), run, dataset)
+
+
 @st.cache_data(max_entries=16, show_spinner=False)
-def load_predictions(run: str) -> pd.DataFrame | None:
-    """The single predictions of a run, or ``None`` if their file is gone or of an older version."""
-    rows = tables.read_table(run)
-    return rows if rows is not None and {"activity", "popularity", "age", "position", "reason"} <= set(rows) else None
+def _load(run: str, _row: Mapping[str, Any], _dataset: Dataset) -> pd.DataFrame | None:
+    rows = run_rows.read_rows(_row, _dataset)
+    needed = {"activity", "popularity", "age", "position", "reason"}  # an older version's have fewer
+    return rows if rows is not None and not rows.empty and needed <= set(rows) else None
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
             "its statements."
         )
         return
-    whole = accuracy_tables.load_predictions(run["id"])
+    whole = accuracy_tables.load_predictions(run, ctx.dataset)
     if whole is not None and len(whole) > len(rows):
         st.caption("The filter does not apply here: whole evolutions are audited.")
         rows = whole

@@ -100,7 +100,7 @@ def _slice_by_error(rows: pd.DataFrame, name: str) -> Slices:
     edges = accuracy_charts.error_bins({name: errors})
     at = np.searchsorted(edges, errors, side="right") - 1
     return {
-        f"error:{low:g}": (f"Error {low:+g} to {low + accuracy_charts.ERROR_STEP:+g} ({n:,} ratings)", at == number)
+        f"error:{low:g}": (f"Error {low:+g} to {low + edges[1] - edges[0]:+g} ({n:,} ratings)", at == number)
         for number, low in enumerate(edges[:-1])
         if (n := int((at == number).sum()))
     }

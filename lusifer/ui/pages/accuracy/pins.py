@@ -100,7 +100,7 @@ def reference_rows(
     """
     lines = []
     for run in [r for r in pinned_first(runs, pinned) if r["id"] in pinned and r["id"] != shown][:MAX_REFERENCES]:
-        rows, name = accuracy_tables.load_predictions(run["id"]), headline(run)
+        rows, name = accuracy_tables.load_predictions(run, ctx.dataset), headline(run)
         if rows is None or name not in rows:
             continue
         passing = row_filter.passing(rows, ctx)

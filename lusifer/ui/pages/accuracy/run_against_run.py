@@ -13,6 +13,7 @@ from lusifer.charts import accuracy_charts
 from lusifer.datasets import Dataset
 from lusifer.evaluation.bootstrap import MIN_USERS
 from lusifer.evaluation.run_differences import DIFFERENCE, OTHER, join_runs, measure_differences
+from lusifer.runs import run_rows
 from lusifer.simulator import label
 from lusifer.ui import page_state
 from lusifer.ui.caching import HASHES
@@ -85,10 +86,10 @@ def show_other_run(
             on_click=page_state.choose,
             kwargs={"comparison": other["id"], "other_comparison": run["id"]},
         )
-    first, second = (accuracy_tables.load_predictions(r["id"]) for r in (run, other))
+    first, second = (accuracy_tables.load_predictions(r, ctx.dataset) for r in (run, other))
     if first is None or second is None:
         _show_settings(run, other)
-        st.caption("The individual predictions of one of the runs are no longer in data/runs, so nothing is paired.")
+        st.caption(f"The individual predictions of one of the runs {run_rows.NO_ROWS}, so nothing is paired.")
         return
     names = predictor_titles.in_order(
         n

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer.evaluation.audit import Verdict
-from lusifer.runs import judgement, tables
+from lusifer.runs import judgement, run_rows
 from lusifer.runs.kinds import JUDGEMENT
 from lusifer.simulator import Step, label
 from lusifer.simulator.estimate import Estimate
@@ -98,7 +98,7 @@ def _show_opinions(ctx: PageContext, judged: Mapping[str, Any]) -> None:
         columns=["The audit says", *(f"Judge: {_TITLES[j].lower()}" for j in verdicts)],
     )
     data_tables.show_table(counted, alt="Statements by the audit's verdict and the judge's")
-    rows = tables.read_table(judged["id"])
+    rows = run_rows.read_rows(judged, ctx.dataset)
     apart = rows[rows["audit"] != rows["judge"]] if rows is not None else pd.DataFrame()
     shown = apart.head(MAX_SHOWN)
     for row in shown.to_dict("records"):

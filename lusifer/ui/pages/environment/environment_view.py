@@ -12,7 +12,7 @@ from lusifer.datasets import Dataset
 from lusifer.env import agent_runs, agents
 from lusifer.env.movielens_env import MovieLensEnv
 from lusifer.env.world import World
-from lusifer.runs import tables
+from lusifer.runs import run_rows
 from lusifer.ui.components import data_tables, downloads
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 
@@ -70,9 +70,9 @@ def show_agreement(run: dict[str, Any]) -> None:
 
 def show_result(data: Dataset, run: dict[str, Any]) -> None:
     """Learning curves, the table of what agents are judged by, and the export."""
-    log = tables.read_table(run["id"])
-    if log is None:
-        st.caption("The log of this run is not on this machine.")
+    log = run_rows.read_rows(run)
+    if log is None or log.empty:
+        st.caption(f"The rows of this run's log {run_rows.NO_ROWS}.")
         return
     reward = run["params"]["reward"]
     curves = agent_runs.learning_curves(log)

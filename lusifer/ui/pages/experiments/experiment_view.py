@@ -12,7 +12,7 @@ from lusifer.charts import experiment_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation.experiments import EXPERIMENTS, ExperimentSetup, ExperimentSpec, Option
 from lusifer.jobs import Job
-from lusifer.runs import listing, tables
+from lusifer.runs import listing, run_rows
 from lusifer.runs.experiment import ExperimentRequest, run_experiment, run_experiments
 from lusifer.runs.kinds import EXPERIMENT
 from lusifer.simulator import label
@@ -189,7 +189,7 @@ def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
         table = pd.concat([panel_points(p).assign(panel=p["title"]) for p in summary["panels"]], ignore_index=True)
         table = table[["panel", "series", "x", "value", "low", "high"]].astype({"x": str})
         data_tables.show_table(table, alt="Every figure of the charts with its interval")
-    rows = tables.read_table(run["id"])
+    rows = run_rows.read_rows(run)
     with st.container(horizontal=True):
         downloads.show_csv_button("Figures as CSV", table, f"{run['id']}.csv")
         if rows is not None:

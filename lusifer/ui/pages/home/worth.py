@@ -68,7 +68,7 @@ def verdict(ctx: PageContext, run: Mapping[str, Any]) -> str:
     By paired differences on the same ratings: better or worse is said only where the 95 % interval leaves out 0, and
     where it holds 0, that no difference shows.
     """
-    rows = accuracy_tables.load_predictions(run["id"])
+    rows = accuracy_tables.load_predictions(run, ctx.dataset)
     figures = run["summary"]["predictors"]
     best = accuracy_tables.best_collaborative(figures) or ("bias" if "bias" in figures else "")
     names = [n for n in (SIMULATOR, CALIBRATED, COMBINED) if n in figures]

@@ -15,7 +15,7 @@ from lusifer.errors import LusiferError
 from lusifer.evaluation import prompt_trials
 from lusifer.prompts import versions
 from lusifer.runs import prompt_comparison as recorded
-from lusifer.runs import tables
+from lusifer.runs import run_rows
 from lusifer.runs.kinds import FINAL_CHECK
 from lusifer.store import Store
 from lusifer.ui import state
@@ -30,13 +30,13 @@ def show_result(ctx: PageContext, store: Store, run: dict[str, Any], headline: D
     """One recorded comparison: what it found and what to do with the winner (``headline``), users, all measures."""
     summary, candidates = run["summary"], run["params"]["candidates"]
     names = [c["name"] for c in candidates]
-    rows = tables.read_table(run["id"])
+    rows = run_rows.read_rows(run, ctx.dataset)
     errors = prompt_trials.errors_by_user(rows) if rows is not None else None
     best = comparison_headline.best_candidate(summary)
     with headline:
         _show_headline(ctx, store, run, best, errors)
     if rows is None or errors is None:
-        st.caption("The individual ratings of this run are not on this machine.")
+        st.caption(f"The individual ratings of this run {run_rows.NO_ROWS}.")
     else:
         comparison_details.show_details(ctx, store, run, rows, errors, names.index(best))
     with st.expander("All measures and cost", icon=":material/table_chart:"):

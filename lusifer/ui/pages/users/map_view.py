@@ -128,7 +128,7 @@ def simulator_errors(ctx: PageContext, store: Store | None) -> pd.Series | None:
     """RMSE by user of the chosen model alone in its newest comparison on this split; ``None`` where there is none."""
     runs = run_picker.finished_runs(ctx, store, COMPARISON)
     run = next((r for r in runs if r["model"] == ctx.model), None)
-    rows = accuracy_tables.load_predictions(run["id"]) if run is not None else None
+    rows = accuracy_tables.load_predictions(run, ctx.dataset) if run is not None else None
     if rows is None or SIMULATOR not in rows:
         return None
     squares = (rows[SIMULATOR] - rows["rating"]) ** 2
