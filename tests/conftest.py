@@ -82,6 +82,14 @@ def no_request_beyond_loopback(tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert not tried, f"requests beyond loopback: {tried}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk() -> None:
+    """No database of this process survives a loss of power: hundreds are made, and each waited for the disk."""
+    from lusifer.store import core
+
+    core.SYNCHRONOUS = "OFF"
+
+
 @pytest.fixture(scope="session")
 def grouplens() -> Path:
     """GroupLens' own ml-100k folder; only tests that need those very files ask for it."""

@@ -558,3 +558,16 @@ def test_calls_about_local_users_can_be_left_out(store) -> None:
         store.save_call({"key": "k", "status": "ok", "user_id": n, "messages": "m"})
     assert store.list_calls({})[1] == 3 and store.list_calls({}, local=False)[1] == 2
     assert store.prune_calls(keep=0)[0] == 2, "what was asked of them stays until they are erased"
+
+
+def test_a_loss_of_power_is_thought_of(tmp_path) -> None:
+    """In a process of its own: this one's databases do without."""
+    code = """
+import sys
+from pathlib import Path
+from lusifer.store import Store
+with Store(Path(sys.argv[1])).writing() as db:
+    print(db.execute("pragma synchronous").fetchone()[0])
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.db")], capture_output=True, text=True)
+    assert done.stdout.strip() == "1", done.stderr

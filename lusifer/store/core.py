@@ -30,6 +30,9 @@ PAID_BUSY_SECONDS = 120.0
 """How long one waits that holds an answer which has been paid for: given up, it would be paid again."""
 LOOK_SECONDS = 1.0
 """Between two looks at whether the file is vacuumed."""
+SYNCHRONOUS = "NORMAL"
+"""When SQLite waits for the disk: a killed process loses nothing at any value, a computer without power at this one
+nothing but the newest transactions."""
 CHECKPOINT_COMMITS = 200
 """Transactions after which the pages of the write-ahead log are put into the database, by a thread of its own."""
 CHECKPOINT_PAGES = 10_000
@@ -190,7 +193,7 @@ class SQLiteBase:
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             db = sqlite_utils.Database(connection)
             try:
-                connection.execute("PRAGMA synchronous=NORMAL")
+                connection.execute(f"PRAGMA synchronous={SYNCHRONOUS}")
                 connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
                 if self._identity is None:  # the first connection: the file stays what that one made it
                     self._retry_while_locked(lambda: connection.execute("PRAGMA journal_mode=WAL"), BUSY_SECONDS)
