@@ -12,7 +12,6 @@ from lusifer.evaluation.bootstrap import Bootstrap
 from lusifer.llm.recordings import PREFIX
 from lusifer.simulator import UserModel
 from lusifer.simulator.community import Community
-from lusifer.simulator.models import recorded_users
 from lusifer.simulator.run_context import RunContext
 
 
@@ -38,7 +37,7 @@ class ExperimentSetup:
     options: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if recorded_users(self.model.spec):
+        if self.model.spec.startswith(PREFIX):
             name = self.model.spec.removeprefix(PREFIX)
             raise InvalidInputError(
                 f"An experiment asks questions that the recording {name} does not hold.",

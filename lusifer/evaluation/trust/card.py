@@ -12,9 +12,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lusifer.evaluation.trust.measurements import read_measurements
-from lusifer.evaluation.trust.rules import NOT_FOR_MODELS, NOT_FOR_RECORDINGS, NOT_MEASURABLE, RULES, USES
+from lusifer.evaluation.trust.rules import (
+    BY_EXPERIMENT,
+    NOT_FOR_MODELS,
+    NOT_FOR_RECORDINGS,
+    NOT_MEASURABLE,
+    RULES,
+    USES,
+)
+from lusifer.llm.recordings import PREFIX
 from lusifer.simulator import BUILTIN, label
-from lusifer.simulator.models import recorded_users
 from lusifer.store import Store
 
 
@@ -154,7 +161,7 @@ def build_trust_card(store: Store, dataset: str, dataset_hash: str, split: str, 
         how = rule.how
         if rule.key.startswith("agreement") and model != BUILTIN:
             how = NOT_FOR_MODELS
-        elif rule.how.startswith("the experiment") and recorded_users(model):
+        elif rule.key in BY_EXPERIMENT and model.startswith(PREFIX):
             how = NOT_FOR_RECORDINGS
         lines.append(
             TrustLine(

@@ -13,6 +13,8 @@ NOT_FOR_MODELS = (
     "nothing yet for a language model: episodes need thousands of interactions and run with the built-in only"
 )
 NOT_FOR_RECORDINGS = "nothing yet for a recording, which holds no such answers: connect the model that made it"
+BY_EXPERIMENT = ("recited", "masked", "drift", "spread_kept", "repeat")
+"""Lines that experiments measure."""
 NOT_MEASURABLE = (NOT_FOR_MODELS, NOT_FOR_RECORDINGS)
 """Why a line can't be measured at all, in place of how it is."""
 

@@ -107,11 +107,8 @@ def _show_reasons(verdict: trust.Verdict, lines: Mapping[str, TrustLine], here: 
 
 
 def _verdict_badge(verdict: trust.Verdict) -> str:
-    if verdict.fit:
-        return ":green-badge[:material/check: Yes]"
-    if not verdict.failed:  # nothing speaks against it so far
-        return ":gray-badge[:material/question_mark: Not measured yet]"
-    return ":red-badge[:material/close: No]"
+    color, icon = {"yes": ("green", "check"), "no": ("red", "close")}.get(verdict.answer, ("gray", "question_mark"))
+    return f":{color}-badge[:material/{icon}: {verdict.answer.capitalize()}]"
 
 
 def card_table(card_data: TrustCard) -> pd.DataFrame:
